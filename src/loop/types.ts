@@ -1,0 +1,313 @@
+/**
+ * The nouns of one turn. Types only; the stages are declared against them and do not know each other.
+ */
+import type { MilvusClient, MilvusRow } from '../shared/milvus-types.ts';
+import type {
+  CallOptions,
+  CandidatesRequest,
+  CandidatesResult,
+  EmbedResult,
+} from '../shared/types.ts';
+
+/** What the loop needs of a store: `engine.milvus`, or a client of a Milvus cluster. */
+export interface LoopStore
+  extends Pick<
+    MilvusClient,
+    | 'createCollection'
+    | 'describeCollection'
+    | 'hasCollection'
+    | 'loadCollection'
+    | 'insert'
+    | 'upsert'
+    | 'delete'
+    | 'get'
+    | 'query'
+    | 'search'
+  > {
+  /** Dense and lexical candidates in one call; the page's own store has it. */
+  candidates(request: CandidatesRequest, options?: CallOptions): Promise<CandidatesResult>;
+}
+
+/** What the loop needs of an embedder. */
+export interface LoopEmbedder {
+  /** Null while no model is ready: the turn is then lexical and says so. */
+  readonly ready: boolean;
+  embed(
+    texts: readonly string[],
+    options?: { readonly signal?: AbortSignal; readonly priority?: 'query' | 'bulk' },
+  ): Promise<EmbedResult>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Retrieval
+
+/** The parts of a score; their sum is the score. */
+export interface ScoreParts {
+  /** Cosine of the question and the record; 0 on a lexical turn. */
+  readonly similarity: number;
+  /** .3 x bm25 / the largest bm25 of this question. */
+  readonly words: number;
+  /** What feedback added or took away; 0 when nothing was learnt. */
+  readonly learnt: number;
+}
+
+/** Why feedback moved a hit. */
+export interface Why {
+  /** Places gained (positive) or lost against the order without feedback. */
+  readonly places: number;
+  /** The past question that weighed most. */
+  readonly question: string;
+  /** Turn of that question. */
+  readonly turnId: string;
+  /** Cosine of that question to the present one. */
+  readonly similarity: number;
+  readonly liked: boolean;
+}
+
+export interface Hit {
+  readonly id: string;
+  /** From 1. */
+  readonly rank: number;
+  readonly score: number;
+  readonly parts: ScoreParts;
+  /** The record without its vectors. */
+  readonly row: MilvusRow;
+  /** The text that was searched and that may be quoted. */
+  readonly text: string;
+  readonly why: Why | null;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Prompt and generation
+
+export interface PromptSource {
+  /** The number the answer cites, from 1. */
+  readonly number: number;
+  readonly id: string;
+  /** The text as sent: cut to the budget, cleaned, fenced. */
+  readonly text: string;
+}
+
+export interface Prompt {
+  readonly system: string;
+  readonly messages: readonly { readonly role: 'user' | 'assistant'; readonly content: string }[];
+  readonly sources: readonly PromptSource[];
+  readonly question: string;
+  /** SHA-256 (hex) of the system text and messages. */
+  readonly hash: string;
+  /** Estimated tokens of the whole. */
+  readonly tokens: number;
+}
+
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Why a generation ended. Anything but `end_turn` and `stop_sequence` makes the turn a draft. */
+export type StopReason =
+  | 'end_turn'
+  | 'stop_sequence'
+  | 'max_tokens'
+  | 'refusal'
+  | 'pause_turn'
+  | 'tool_use'
+  | 'model_context_window_exceeded';
+
+export interface Generation {
+  readonly text: string;
+  readonly model: string;
+  readonly stopReason: StopReason;
+  readonly usage: Usage;
+}
+
+export interface GenerateOptions {
+  readonly signal?: AbortSignal;
+  readonly onToken?: (text: string) => void;
+  /** Default 1,024. */
+  readonly maxTokens?: number;
+}
+
+export interface Generator {
+  /** Shown to people: `claude-...`, `extractive`. */
+  readonly name: string;
+  /** True when the text is selected from the sources and nothing is written anew. */
+  readonly extractive: boolean;
+  /**
+   * Resolves only for a generation that ended by itself; a cut stream rejects with
+   * `stream_incomplete`, an abort with `aborted`.
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): Promise<Generation>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Verdict
+
+export interface Citation {
+  /** Offset of the mark in the answer, in UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+  readonly number: number;
+  /** Id of the source, or null when no source has that number. */
+  readonly id: string | null;
+}
+
+export interface SentenceVerdict {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+  readonly state: 'grounded' | 'unsupported' | 'abstained' | 'framing';
+  /** Best cosine to a source sentence; null where no vectors were at hand. */
+  readonly cosine: number | null;
+  readonly recall: number | null;
+  readonly reason: string;
+}
+
+export interface Verdict {
+  readonly sentences: readonly SentenceVerdict[];
+  /** Grounded share of the sentences that claim something, 0..1; null when the gate abstained on all. */
+  readonly groundedShare: number | null;
+  /** Share of citations that name a source that was sent; 1 when there is none. */
+  readonly citationValidity: number;
+  readonly refusal: boolean;
+  readonly duplicateOf: string | null;
+  readonly decision: 'admitted' | 'quarantined' | 'dropped';
+  /** In words, for people. */
+  readonly reason: string;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Turn
+
+export interface Timings {
+  /** Milliseconds, by a monotonic clock. */
+  readonly embed: number;
+  readonly retrieve: number;
+  readonly generate: number;
+  readonly evaluate: number;
+  readonly store: number;
+  readonly total: number;
+}
+
+export type Vote = 'up' | 'down' | null;
+
+/** A turn as it is stored and listed: plain data. */
+export interface TurnRecord {
+  readonly id: string;
+  readonly question: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly retrieval: 'hybrid' | 'lexical';
+  readonly generator: string;
+  readonly extractive: boolean;
+  readonly model: string;
+  readonly hits: readonly Hit[];
+  readonly prompt: Prompt;
+  readonly answer: string;
+  readonly citations: readonly Citation[];
+  readonly verdict: Verdict;
+  readonly usage: Usage;
+  readonly timings: Timings;
+  readonly vote: Vote;
+  /** Votes on single hits, by record id. */
+  readonly hitVotes: { readonly [id: string]: Vote };
+  /** Id in the generated collection; null when the answer was not stored there. */
+  readonly generatedId: string | null;
+}
+
+export interface Turn extends TurnRecord {
+  /** Rates the answer: a vote for every record that it cites. Durable when it resolves; null takes it back. */
+  rate(vote: Vote, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Rates one hit. */
+  rateHit(id: string, vote: Vote, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Says that a person opened a source: a click. */
+  openHit(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+export type Stage = 'embed' | 'retrieve' | 'generate' | 'evaluate' | 'store';
+
+export interface AskOptions {
+  /** Hits, 1..50. Default 5. */
+  readonly limit?: number;
+  readonly onToken?: (text: string) => void;
+  readonly onStage?: (stage: Stage) => void;
+  /** The hits, as soon as they are known. */
+  readonly onHits?: (hits: readonly Hit[]) => void;
+  readonly signal?: AbortSignal;
+  /** Overrides the loop's generator for this turn. */
+  readonly generator?: Generator;
+}
+
+export interface LoopOptions {
+  readonly collectionName: string;
+  /** VarChar field that is searched and quoted. */
+  readonly textField: string;
+  /** Further VarChar fields whose words count in lexical search and that are sent as headings. Default: every other VarChar field. */
+  readonly lexicalFields?: readonly string[];
+  /** Vector field. Default: the only one. */
+  readonly annsField?: string;
+  readonly generator: Generator;
+  /** Tokens of sources in a prompt. Default 2,000. */
+  readonly tokenBudget?: number;
+}
+
+export interface EnrichOptions {
+  /** Records to enrich; each must have the fields that the template names. */
+  readonly rows: readonly MilvusRow[];
+  /** Text with `{field}` places. */
+  readonly template: string;
+  /** Field that takes the generated text. */
+  readonly into: string;
+  /** Generations at a time, 1..16. Default 2. */
+  readonly concurrency?: number;
+  /** Tokens (input and output) after which no further generation starts. Default: no bound. */
+  readonly tokenBudget?: number;
+  readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: EnrichProgress) => void;
+}
+
+export interface EnrichProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly generated: number;
+  readonly skipped: number;
+  readonly failed: number;
+}
+
+export interface EnrichResult extends EnrichProgress {
+  readonly usage: Usage;
+  /** Why it stopped early, or null. */
+  readonly stopped: 'aborted' | 'token_budget' | null;
+  readonly records: readonly {
+    /** Idempotency key: hash of template, target field and the record's fields. */
+    readonly key: string;
+    readonly state: 'inserted' | 'quarantined' | 'failed' | 'pending';
+    readonly id: string | null;
+    readonly reason: string | null;
+  }[];
+}
+
+/** What the loop has learnt, in numbers a person can read. */
+export interface LoopSummary {
+  readonly turns: number;
+  readonly rated: number;
+  readonly admitted: number;
+  readonly quarantined: number;
+  /** Trust of the memory in itself, 0..1. */
+  readonly lambda: number;
+}
+
+export interface Loop {
+  ask(question: string, options?: AskOptions): Promise<Turn>;
+  /** Retrieval alone: the hits and why, nothing generated, nothing stored. */
+  search(
+    question: string,
+    options?: { readonly limit?: number; readonly signal?: AbortSignal },
+  ): Promise<readonly Hit[]>;
+  enrich(options: EnrichOptions): Promise<EnrichResult>;
+  /** Stored turns, oldest first. */
+  turns(options?: { readonly signal?: AbortSignal }): Promise<readonly Turn[]>;
+  summary(options?: { readonly signal?: AbortSignal }): Promise<LoopSummary>;
+  close(): void;
+}

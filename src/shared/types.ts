@@ -1,0 +1,201 @@
+/**
+ * The nouns that both threads know, and the contracts of the two workers. Types only.
+ */
+import type { MilvusEndpoint, MilvusEnvelope, MilvusRow } from './milvus-types.ts';
+
+/** A contract: each method takes one request and answers one result, both structured-cloneable. */
+export type Contract<C> = { [K in keyof C]: (request: never) => unknown };
+
+/** What the caller of a linked method may say beside the request. */
+export interface CallOptions<P = unknown> {
+  readonly signal?: AbortSignal;
+  /** Milliseconds without a reply or a progress report after which the call rejects with `deadline`. Default 30,000. */
+  readonly deadlineMs?: number;
+  /** Buffers of the request that change hands. */
+  readonly transfer?: readonly Transferable[];
+  readonly onProgress?: (progress: P) => void;
+}
+
+/** What a linked method sees beside the request. */
+export interface CallContext<P = unknown> {
+  readonly signal: AbortSignal;
+  /** Reports progress; also proves life, so that a long call keeps its deadline away. */
+  report(progress: P): void;
+  /** Marks buffers of the result as changing hands. They must not lie in WASM memory. */
+  transfer(buffers: readonly ArrayBuffer[]): void;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Embedding
+
+/** Which runtime multiplies. */
+export type Backend = 'wasm' | 'webgpu';
+
+/** Identity of a vector space: vectors of differing fingerprints are never compared. */
+export type Fingerprint = string;
+
+/** Where ONNX Runtime's files lie; absolute URLs. */
+export interface OrtPlaces {
+  readonly wasmModule: string;
+  readonly wasmBinary: string;
+  readonly webgpuModule: string;
+  readonly webgpuBinary: string;
+}
+
+export interface EmbedStartRequest {
+  /** Absolute base URL, with a trailing slash, under which `manifest.json` lies. */
+  readonly assets: string;
+  /** `auto`: WebGPU where a real adapter exists, else WASM. A named backend is used or refused, never swapped. */
+  readonly backend: 'auto' | Backend;
+  /** Lets `auto` take a software (fallback) adapter. Default false. */
+  readonly allowFallbackAdapter?: boolean;
+  readonly ort: OrtPlaces;
+}
+
+/** One honest bar: bytes of all files together, also when they come from the cache. */
+export interface DownloadProgress {
+  readonly stage: 'download' | 'verify' | 'compile' | 'check';
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** File that is being read; absent after the last. */
+  readonly file?: string;
+  readonly fromCache: boolean;
+}
+
+export interface EmbedderInfo {
+  readonly model: string;
+  readonly fingerprint: Fingerprint;
+  readonly dimension: number;
+  /** Longest input in tokens, special tokens included; longer text is cut. */
+  readonly maxTokens: number;
+  readonly backend: Backend;
+  /** Why this backend and no other, in words; names every backend that was refused and the reason. */
+  readonly why: string;
+  readonly threads: number;
+  readonly weights: string;
+}
+
+export interface EmbedRequest {
+  readonly texts: readonly string[];
+  /** `query` goes before `bulk`. Default `bulk`. */
+  readonly priority?: 'query' | 'bulk';
+}
+
+export interface EmbedResult {
+  /** Row-major, `texts.length x dimension`, unit length. */
+  readonly vectors: Float32Array;
+  readonly dimension: number;
+  readonly fingerprint: Fingerprint;
+  /** Tokens that went through the encoder, special tokens included. */
+  readonly tokens: number;
+}
+
+export interface EmbedProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** The embed worker, as the page and (by a port) the index worker see it. */
+export interface EmbedContract {
+  start(request: EmbedStartRequest): EmbedderInfo;
+  embed(request: EmbedRequest): EmbedResult;
+  tokenize(request: { readonly texts: readonly string[] }): { readonly ids: Int32Array[] };
+  /** Serves `embed` and `info` on a further port; the newest port replaces an older one. */
+  attach(request: { readonly port: MessagePort }): void;
+  /** The running embedder, or null before a successful `start`. */
+  info(request: Record<string, never>): EmbedderInfo | null;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Index and store
+
+export interface IndexOpenRequest {
+  /** Database name; one engine and one leader per name and origin. */
+  readonly name: string;
+  readonly storage: 'indexeddb' | 'memory';
+}
+
+/** How far what is written can be trusted to stay. */
+export interface StoreStatus {
+  readonly storage: 'indexeddb' | 'memory';
+  /** `volatile`: nothing outlives the page, and `why` says why. */
+  readonly durability: 'durable' | 'volatile';
+  readonly role: 'leader' | 'follower';
+  readonly collections: number;
+  readonly why?: string;
+}
+
+/** One record that retrieval considers, with the parts of its score. */
+export interface Candidate {
+  /** Primary key; Int64 as decimal digits. */
+  readonly id: string;
+  readonly row: MilvusRow;
+  /** Cosine to the query vector; null when no query vector was given (lexical only). */
+  readonly cosine: number | null;
+  /** Cosine to the shifted vector; null when none was given. */
+  readonly shifted: number | null;
+  /** BM25 of the query text; 0 when no term matches. */
+  readonly bm25: number;
+}
+
+export interface CandidatesRequest {
+  readonly collectionName: string;
+  readonly text: string;
+  /** VarChar fields whose words count. */
+  readonly textFields: readonly string[];
+  readonly annsField: string;
+  /** Unit query vector; absent: lexical only. */
+  readonly vector?: Float32Array;
+  /** Unit query vector after what was learnt; its nearest records join the candidates. */
+  readonly shifted?: Float32Array;
+  /** Primary keys that join the candidates whatever their score. */
+  readonly include?: readonly string[];
+  readonly filter?: string;
+  /** Nearest records taken by vector and best records taken by words, each. Default 100, at most 1,000. */
+  readonly depth?: number;
+  readonly outputFields?: readonly string[];
+}
+
+export interface CandidatesResult {
+  readonly candidates: Candidate[];
+  /** Largest BM25 of this query over the collection; 0 when no word matches. */
+  readonly maxBm25: number;
+}
+
+export interface LexicalHit {
+  /** Position of the text in the set. */
+  readonly index: number;
+  readonly score: number;
+}
+
+/** The index worker, as the page sees it. */
+export interface IndexContract {
+  open(request: IndexOpenRequest): StoreStatus;
+  status(request: Record<string, never>): StoreStatus;
+  /** Replaces the port to the embed worker. */
+  connectEmbedder(request: { readonly port: MessagePort }): void;
+  milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;
+  candidates(request: CandidatesRequest): CandidatesResult;
+  /** BM25 over texts that are in no collection; for the time before the model is ready. */
+  lexical(request: {
+    readonly texts: readonly string[];
+    readonly query: string;
+    readonly limit: number;
+  }): { readonly hits: LexicalHit[] };
+  /** Flushes and lets go of storage and lock. */
+  close(request: Record<string, never>): void;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Engine status
+
+export interface EngineStatus {
+  readonly embedder:
+    | { readonly state: 'idle' }
+    | { readonly state: 'loading'; readonly progress: DownloadProgress | null }
+    | ({ readonly state: 'ready' } & EmbedderInfo)
+    | { readonly state: 'failed'; readonly code: string; readonly message: string };
+  readonly store: StoreStatus | null;
+  /** Workers replaced since the start. */
+  readonly restarts: { readonly embed: number; readonly index: number };
+}
