@@ -12,12 +12,12 @@
  */
 import * as Comlink from 'comlink';
 import {
-  asWhorlError,
   abortedError,
+  asWhorlError,
   fromWire,
   toWire,
-  type WireError,
   WhorlError,
+  type WireError,
 } from './errors.ts';
 import type { CallContext, CallOptions, Contract } from './types.ts';
 
