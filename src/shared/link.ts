@@ -250,6 +250,11 @@ export class Link<C extends Contract<C>> {
     return this.#invoke(far, method, request, options);
   };
 
+  /** Ends the present far side: pending calls reject with the error, the next call starts a fresh one. */
+  replace(error: WhorlError): void {
+    this.#current?.far.lose(error);
+  }
+
   /** Ends the far side; pending and later calls reject with `closed`. */
   close(): void {
     this.#closed = true;
@@ -313,7 +318,7 @@ export class Link<C extends Contract<C>> {
         const message = `"${method}" got no answer from the ${this.#options.name} in ${deadlineMs} ms.`;
         reject(new WhorlError('deadline', message, { retryable: true }));
       };
-      let timer = setTimeout(expire, deadlineMs);
+      let timer = startTimer(expire, deadlineMs);
       const stop = () => {
         clearTimeout(timer);
         far.wire.cancel(id).catch(() => {});
@@ -322,7 +327,7 @@ export class Link<C extends Contract<C>> {
       signal?.addEventListener('abort', stop, { once: true });
       const report = Comlink.proxy((progress: unknown) => {
         clearTimeout(timer);
-        timer = setTimeout(expire, deadlineMs);
+        timer = startTimer(expire, deadlineMs);
         onProgress?.(progress as never);
       });
       return far.wire
@@ -335,6 +340,11 @@ export class Link<C extends Contract<C>> {
     if ('error' in outcome) throw fromWire(outcome.error);
     return outcome.value as Answer<C[K]>;
   }
+}
+
+/** `setTimeout` treats what it cannot count to as 0: no timer then, so that Infinity means none. */
+function startTimer(expire: () => void, ms: number): ReturnType<typeof setTimeout> | undefined {
+  return ms > 0x7fffffff ? undefined : setTimeout(expire, ms);
 }
 
 /** Waits for a promise no longer than the signal allows; leaves no listener behind. */

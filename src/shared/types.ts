@@ -9,7 +9,7 @@ export type Contract<C> = { [K in keyof C]: (request: never) => unknown };
 /** What the caller of a linked method may say beside the request. */
 export interface CallOptions<P = unknown> {
   readonly signal?: AbortSignal;
-  /** Milliseconds without a reply or a progress report after which the call rejects with `deadline`. Default 30,000. */
+  /** Milliseconds without a reply or a progress report after which the call rejects with `deadline`. Default 30,000; Infinity for none. */
   readonly deadlineMs?: number;
   /** Buffers of the request that change hands. */
   readonly transfer?: readonly Transferable[];
@@ -172,6 +172,8 @@ export interface LexicalHit {
 export interface IndexContract {
   open(request: IndexOpenRequest): StoreStatus;
   status(request: Record<string, never>): StoreStatus;
+  /** Reports every change of the status until it is cancelled. */
+  watch(request: Record<string, never>): void;
   /** Replaces the port to the embed worker. */
   connectEmbedder(request: { readonly port: MessagePort }): void;
   milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;

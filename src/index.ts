@@ -1,0 +1,21 @@
+/** The public surface: re-exports, nothing else. */
+export { createEngine, type Engine } from './engine.ts';
+export type { EngineOptions } from './engine-options.ts';
+export { claude } from './loop/generate/claude.ts';
+export { extractive } from './loop/generate/extractive.ts';
+export { fallback } from './loop/generate/fallback.ts';
+export type * from './loop/types.ts';
+export type { AssetsSpec } from './shared/assets.ts';
+export { type ErrorCode, isWhorlError, WhorlError } from './shared/errors.ts';
+export type * from './shared/milvus-types.ts';
+export type {
+  Backend,
+  DownloadProgress,
+  EmbedderInfo,
+  EmbedProgress,
+  EmbedResult,
+  EngineStatus,
+  Fingerprint,
+  LexicalHit,
+  StoreStatus,
+} from './shared/types.ts';
