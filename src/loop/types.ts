@@ -75,6 +75,24 @@ export interface Hit {
   /** The text that was searched and that may be quoted. */
   readonly text: string;
   readonly why: Why | null;
+  /** Fields that a generation filled: shown as generated, never quoted as evidence. Absent: none. */
+  readonly generatedFields?: readonly string[];
+}
+
+/** What feedback on similar past questions says about the present one; see `memory.ts`. */
+export interface Learnt {
+  /** Trust of the memory in itself, 0..1. */
+  readonly lambda: number;
+  /** Expected clicks for one examination where nothing else is known. */
+  readonly p0: number;
+  /** By record id: what is above or below expectation, and the past question that weighed most. */
+  readonly records: ReadonlyMap<string, LearntRecord>;
+}
+
+export interface LearntRecord {
+  /** `(C + p0) / (X + 1) - p0`: clicks for one examination, above (positive) or below expectation. */
+  readonly u: number;
+  readonly why: Omit<Why, 'places'>;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -86,6 +104,8 @@ export interface PromptSource {
   readonly id: string;
   /** The text as sent: cut to the budget, cleaned, fenced. */
   readonly text: string;
+  /** The part of `text`, at its start, that names the record (`name: ...`) and is no prose. Absent: none. */
+  readonly heading?: string;
 }
 
 export interface Prompt {
@@ -119,6 +139,17 @@ export interface Generation {
   readonly model: string;
   readonly stopReason: StopReason;
   readonly usage: Usage;
+  /** True when this text was selected from the sources. Absent: the generator's own `extractive`. */
+  readonly extractive?: boolean;
+  /** Why another generator than the first choice answered. Absent: it was the first choice. */
+  readonly instead?: Instead;
+}
+
+/** Why a generator stepped in for another. */
+export interface Instead {
+  /** Code of the error that the first choice ended with: `no_key`, `network`, ... */
+  readonly code: string;
+  readonly message: string;
 }
 
 export interface GenerateOptions {
@@ -213,6 +244,10 @@ export interface TurnRecord {
   readonly hitVotes: { readonly [id: string]: Vote };
   /** Id in the generated collection; null when the answer was not stored there. */
   readonly generatedId: string | null;
+  /** Why another generator than the first choice answered. Absent: it was the first choice. */
+  readonly instead?: Instead;
+  /** Present when the generation did not end by itself: the turn is shown, not stored, and cannot be rated. */
+  readonly draft?: StopReason;
 }
 
 export interface Turn extends TurnRecord {
@@ -262,7 +297,10 @@ export interface EnrichOptions {
   readonly concurrency?: number;
   /** Tokens (input and output) after which no further generation starts. Default: no bound. */
   readonly tokenBudget?: number;
+  /** Tokens of one generation, 1..8,192. Default 1,024. */
   readonly maxTokens?: number;
+  /** Fields whose value must appear in the text. Default: the fields that the template names. */
+  readonly mention?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: EnrichProgress) => void;
 }
@@ -277,8 +315,8 @@ export interface EnrichProgress {
 
 export interface EnrichResult extends EnrichProgress {
   readonly usage: Usage;
-  /** Why it stopped early, or null. */
-  readonly stopped: 'aborted' | 'token_budget' | null;
+  /** Why it stopped early, or null. `generator`: no further call can succeed (no key, budget spent, ...). */
+  readonly stopped: 'aborted' | 'token_budget' | 'generator' | null;
   readonly records: readonly {
     /** Idempotency key: hash of template, target field and the record's fields. */
     readonly key: string;
@@ -296,6 +334,8 @@ export interface LoopSummary {
   readonly quarantined: number;
   /** Trust of the memory in itself, 0..1. */
   readonly lambda: number;
+  /** Stored turns that could not be read and are left out. */
+  readonly broken: number;
 }
 
 export interface Loop {
