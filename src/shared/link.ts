@@ -8,7 +8,9 @@
  * - a worker that dies (an error event), hangs (no answer to a ping) or never starts is terminated,
  *   every pending call rejects, and the next call starts a fresh one, prepared by `prepare`.
  *
- * `worker.terminate()` and a hung worker give no event at all, so a ping is the only way to know.
+ * `worker.terminate()` gives no event at all, but it releases the locks of the worker: each far side
+ * holds one for life, and getting it means that the other is gone. A hung worker keeps its lock; there
+ * an unanswered ping is the only way to know.
  */
 import * as Comlink from 'comlink';
 import {
@@ -43,6 +45,8 @@ interface Wire {
   ): Promise<Outcome>;
   cancel(id: number): void;
   ping(): true;
+  /** Holds a Web Lock for as long as this side lives; false where there are none. */
+  hold(name: string): Promise<boolean>;
 }
 
 /** Serves a contract on a worker scope or a port. Only own methods of `handlers` can be called. */
@@ -74,8 +78,30 @@ export function serve<C extends Contract<C>>(
     },
     cancel: (id: number) => running.get(id)?.abort(),
     ping: () => true as const,
+    hold: holdForLife,
   });
   Comlink.expose(wire, endpoint);
+}
+
+/** The platform's locks, or undefined: Node has none, and a sandboxed frame may not touch them. */
+function platformLocks(): LockManager | undefined {
+  try {
+    return (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+  } catch {
+    return undefined;
+  }
+}
+
+function holdForLife(name: string): Promise<boolean> {
+  const locks = platformLocks();
+  if (!locks) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const granted = () => {
+      resolve(true);
+      return new Promise<never>(() => {});
+    };
+    locks.request(name, granted).catch(() => resolve(false));
+  });
 }
 
 function handlerOf<C extends Contract<C>>(handlers: Handlers<C>, method: string) {
@@ -119,6 +145,7 @@ class Incarnation {
   readonly #options: { readonly name: string; readonly pingMs: number; readonly hungMs: number };
   #alive = true;
   #started = false;
+  readonly #lifeline = new AbortController();
   #missed = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -148,21 +175,32 @@ class Incarnation {
   // A script that cannot be fetched, parsed or compiled gives an `error` event without a message.
   readonly #onError = (event: Event): void => {
     const detail = (event as { message?: string }).message;
-    const what = this.#started ? 'stopped' : 'could not be started';
-    const message = `The ${this.#options.name} ${what}${detail ? `: ${detail}` : ''}. `;
-    this.lose(
-      new WhorlError(
-        this.#started ? 'worker_lost' : 'worker_start_failed',
-        `${message}Saved data is untouched; the next call starts a fresh one.`,
-        { retryable: true },
-      ),
-    );
+    const what = `${this.#started ? 'stopped' : 'could not be started'}${detail ? ` (${detail})` : ''}`;
+    const { message } = this.#lostError(what);
+    const code = this.#started ? 'worker_lost' : 'worker_start_failed';
+    this.lose(new WhorlError(code, message, { retryable: true }));
   };
+
+  /** Learns of the far side's death by the release of its lock; resolves when the lock is held, or cannot be. */
+  async watchLife(): Promise<void> {
+    const locks = platformLocks();
+    if (!locks) return;
+    const lock = `whorl-life-${crypto.randomUUID()}`;
+    if (!(await this.wire.hold(lock))) return;
+    const gone = () => this.lose(this.#lostError('was ended from outside'));
+    locks.request(lock, { signal: this.#lifeline.signal }, gone).catch(() => {});
+  }
+
+  #lostError(how: string): WhorlError {
+    const message = `The ${this.#options.name} ${how}. Saved data is untouched; the next call starts a fresh one.`;
+    return new WhorlError('worker_lost', message, { retryable: true });
+  }
 
   /** Rejects everything pending and ends the far side; once. */
   lose(error: WhorlError): void {
     if (!this.#alive) return;
     this.#alive = false;
+    this.#lifeline.abort();
     clearInterval(this.#timer);
     this.#far.endpoint.removeEventListener('error', this.#onError);
     this.#far.endpoint.removeEventListener('messageerror', this.#onError);
@@ -209,14 +247,7 @@ class Incarnation {
     // Counted in beats, not by the clock: a page that was frozen or asleep must not end a healthy worker.
     const silentMs = this.#missed * this.#options.pingMs;
     if (silentMs > this.#options.hungMs) {
-      const message = `The ${this.#options.name} has not answered for ${silentMs} ms and was ended. `;
-      this.lose(
-        new WhorlError(
-          'worker_lost',
-          `${message}Saved data is untouched; the next call starts a fresh one.`,
-          { retryable: true },
-        ),
-      );
+      this.lose(this.#lostError(`has not answered for ${silentMs} ms and was ended`));
       return;
     }
     this.#missed += 1;
@@ -301,6 +332,7 @@ export class Link<C extends Contract<C>> {
             .finally(() => clearTimeout(timer));
         }),
     );
+    await far.guard(() => far.watchLife());
     await prepare?.((method, request, options = {}) => this.#invoke(far, method, request, options));
   }
 

@@ -18,8 +18,8 @@ export interface Site {
 }
 
 export interface SiteOptions {
-  /** Base URL of the stand-in for the Claude API; absent: no key, so `no_key`. */
-  readonly upstream?: string;
+  /** The stand-in for the Claude API; absent: no key, so `no_key`. */
+  readonly upstream?: { readonly url: string; readonly key: string };
   /** Files laid beside the site, by name. */
   readonly pages?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -47,7 +47,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
         ...env,
         WHORL_PROXY_STATE: join(folder, '.state'),
         ...(options.upstream
-          ? { ANTHROPIC_API_KEY: 'sk-test-stand-in', ANTHROPIC_BASE_URL: options.upstream }
+          ? { ANTHROPIC_API_KEY: options.upstream.key, ANTHROPIC_BASE_URL: options.upstream.url }
           : {}),
         ...options.env,
       },
