@@ -5,6 +5,7 @@ export { claude } from './loop/generate/claude.ts';
 export { extractive } from './loop/generate/extractive.ts';
 export { fallback } from './loop/generate/fallback.ts';
 export type * from './loop/types.ts';
+export { type TextCollectionOptions, textCollection } from './milvus/text-collection.ts';
 export type { AssetsSpec } from './shared/assets.ts';
 export { type ErrorCode, isWhorlError, WhorlError } from './shared/errors.ts';
 export type * from './shared/milvus-types.ts';
