@@ -1,0 +1,57 @@
+/** Sentences and comparable terms of a text, in scripts with and without spaces. */
+
+const SENTENCE_ENDS = new Intl.Segmenter('und', { granularity: 'sentence' });
+const WORDS =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー]+|[\p{L}\p{N}]+/gu;
+const EAST_ASIAN = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー]/u;
+/** Endings that a question and its answer differ in: taverns, visited, visiting. */
+const ENDINGS = /(?:ies|ing|ed|es|s|y)$/;
+const SHORTEST_STEM = 3;
+/** A line without an end mark that is longer than this is cut by the segmenter alone. */
+const ABBREVIATIONS = /(?:\b(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e)|\b\p{Lu})\.$/u;
+
+const STOP = new Set(
+  'a an and are as at be by for from has have in is it its of on or that the this to was were which with what how do does can who whom where when why did any there i you my me we our your'.split(
+    ' ',
+  ),
+);
+
+/** Sentences in order, trimmed, without empty ones; a line break ends a sentence. */
+export function sentencesOf(text: string): string[] {
+  const sentences: string[] = [];
+  for (const line of text.split('\n')) {
+    let open = '';
+    for (const { segment } of SENTENCE_ENDS.segment(line)) {
+      open += segment;
+      if (ABBREVIATIONS.test(open.trimEnd())) continue;
+      sentences.push(open.trim());
+      open = '';
+    }
+    sentences.push(open.trim());
+  }
+  return sentences.filter((sentence) => /[\p{L}\p{N}]/u.test(sentence));
+}
+
+/**
+ * Terms that can be compared: words without a common ending, case-folded; pairs of neighbouring
+ * characters where words are not set apart, which needs no dictionary and suits particles.
+ */
+export function termsOf(text: string): string[] {
+  const terms: string[] = [];
+  for (const [word] of text.normalize('NFKC').toLowerCase().matchAll(WORDS)) {
+    if (EAST_ASIAN.test(word)) terms.push(...pairs(word));
+    else if (word.length > 1 && !STOP.has(word)) terms.push(stem(word));
+  }
+  return terms;
+}
+
+function pairs(run: string): string[] {
+  const characters = [...run];
+  if (characters.length < 2) return characters;
+  return characters.slice(1).map((character, i) => `${characters[i]}${character}`);
+}
+
+function stem(word: string): string {
+  const cut = word.replace(ENDINGS, '');
+  return cut.length >= SHORTEST_STEM ? cut : word;
+}
