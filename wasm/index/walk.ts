@@ -1,0 +1,142 @@
+/**
+ * Search in the graph: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search
+ * using Hierarchical Navigable Small World graphs" (2016), algorithms 2 and 5, over codes.
+ */
+import { allocate } from './memory';
+import {
+  batchDistances, batchRows, compareBatch, compareOne, entry, linksIn, startVisit, top, visit,
+} from './graph';
+import { queryCodes } from './encode';
+import {
+  clearNear, distanceOf, keyAt, keyOf, nearCount, nearest, popNear, pushFar, pushNear, replaceFar, reserveNear,
+  sortFar,
+} from './heap';
+import { offer } from './scan';
+import { rowCount, twinOf } from './rows';
+
+/** Nodes found, farthest first; after {@link walk} nearest first. */
+export let found: usize = 0;
+let foundCapacity: i32 = 0;
+let foundCount: i32 = 0;
+
+/** Makes room for a walk with that many results; false when memory is exhausted. */
+export function reserveWalk(breadth: i32): bool {
+  if (breadth + 2 > foundCapacity) {
+    const capacity = max(breadth + 2, foundCapacity * 2);
+    const larger = allocate(<u64>capacity << 3);
+    if (larger == 0) return false;
+    found = larger;
+    foundCapacity = capacity;
+  }
+  return reserveNear(rowCount);
+}
+
+/** Collects the links of a node that were not visited; their number. */
+function gather(node: u32, layer: i32): i32 {
+  let at = linksIn(node, layer);
+  const end = at + (<usize>load<u32>(at) << 2);
+  let to = batchRows;
+  while (at < end) {
+    at += 4;
+    const row = load<u32>(at);
+    // Written always, kept when new: a branch here would be guessed wrong half the time.
+    store<u32>(to, row);
+    to += <usize>!visit(row) << 2;
+  }
+  return <i32>((to - batchRows) >> 2);
+}
+
+/** Whether a node or a row it stands for may be returned. */
+function allows(bitmap: usize, node: u32): bool {
+  let row = node;
+  while (true) {
+    if ((load<u32>(bitmap + (<usize>(row >> 5) << 2)) >> (row & 31)) & 1) return true;
+    const twin = load<u32>(twinOf(row));
+    if (twin == 0) return false;
+    row = twin - 1;
+  }
+}
+
+/** Takes the distances of a batch into the heaps. */
+function take(count: i32, breadth: i32, bitmap: usize): void {
+  let limit: f32 = foundCount < breadth ? Infinity : distanceOf(keyAt(found, 0));
+  for (let i = 0; i < count; i++) {
+    const distance = load<f32>(batchDistances + (<usize>i << 2));
+    if (distance >= limit) continue;
+    const row = load<u32>(batchRows + (<usize>i << 2));
+    const key = keyOf(distance, row);
+    pushNear(key);
+    if (bitmap != 0 && !allows(bitmap, row)) continue;
+    if (foundCount < breadth) pushFar(found, foundCount++, key);
+    else replaceFar(found, foundCount, key);
+    if (foundCount == breadth) limit = distanceOf(keyAt(found, 0));
+  }
+}
+
+/**
+ * The nodes nearest to a query's codes in one layer, at most `breadth`, nearest first in `found`.
+ * With a bitmap only nodes that it allows are found, and the walk leads through all others.
+ */
+export function walk(codes: usize, start: u64, breadth: i32, layer: i32, bitmap: usize): i32 {
+  clearNear();
+  foundCount = 0;
+  visit(<u32>start);
+  pushNear(start);
+  if (bitmap == 0 || allows(bitmap, <u32>start)) pushFar(found, foundCount++, start);
+  while (nearCount > 0) {
+    const next = nearest();
+    if (foundCount >= breadth && next > keyAt(found, 0)) break;
+    popNear();
+    const count = gather(<u32>next, layer);
+    if (count == 0) continue;
+    compareBatch(codes, count);
+    take(count, breadth, bitmap);
+  }
+  sortFar(found, foundCount);
+  return foundCount;
+}
+
+/** Goes to the nearest node of a layer that steps downhill lead to. */
+export function descend(codes: usize, from: u64, layer: i32): u64 {
+  let key = from;
+  while (true) {
+    const at = linksIn(<u32>key, layer);
+    const count = load<u32>(at);
+    if (count == 0) return key;
+    memory.copy(batchRows, at + 4, <usize>count << 2);
+    compareBatch(codes, count);
+    const before = key;
+    for (let i: u32 = 0; i < count; i++) {
+      const at4 = <usize>i << 2;
+      key = min(key, keyOf(load<f32>(batchDistances + at4), load<u32>(batchRows + at4)));
+    }
+    if (key == before) return key;
+  }
+}
+
+/** The key of the entry. */
+export function entryKey(codes: usize): u64 {
+  return keyOf(compareOne(codes, entry), entry);
+}
+
+/** Offers every row that a node stands for. */
+function offerNode(node: u32, bitmap: usize): void {
+  let row = node;
+  while (true) {
+    if (bitmap == 0 || (load<u32>(bitmap + (<usize>(row >> 5) << 2)) >> (row & 31)) & 1) offer(row);
+    const twin = load<u32>(twinOf(row));
+    if (twin == 0) return;
+    row = twin - 1;
+  }
+}
+
+/** Walks for the query and offers what is found to the best; false when memory is exhausted. */
+export function searchGraph(breadth: i32, bitmap: usize): bool {
+  if (!reserveWalk(breadth)) return false;
+  let key = entryKey(queryCodes);
+  for (let layer = top; layer > 0; layer--) key = descend(queryCodes, key, layer);
+  startVisit();
+  const count = walk(queryCodes, key, breadth, 0, bitmap);
+  for (let i = 0; i < count; i++) offerNode(<u32>keyAt(found, i), bitmap);
+  return true;
+}

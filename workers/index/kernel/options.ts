@@ -1,0 +1,113 @@
+/**
+ * Options of the vector index, checked: unknown ones are refused by name, numbers have bounds.
+ */
+import { WhorlError } from '../../../src/shared/errors.ts';
+import type { MetricType } from '../../../src/shared/milvus-types.ts';
+import { EXACT_BELOW } from './plan.ts';
+
+export interface VectorIndexOptions {
+  /** Coordinates a vector, 2..4,096. */
+  readonly dimension: number;
+  /** `L2` is the squared distance. */
+  readonly metric: MetricType;
+  readonly indexType: 'FLAT' | 'HNSW';
+  /** Links a node in the upper layers, half of those in the lowest; 2..512, default 16. */
+  readonly M?: number;
+  /** Nodes looked at for the links of a new one; 1..32,768, default 200. */
+  readonly efConstruction?: number;
+  /** Searches among at most so many rows are exact; default 10,000. */
+  readonly exactBelow?: number;
+  /** Draws the levels of the graph; any 32-bit number, default 1. */
+  readonly seed?: number;
+  /** Bytes of WASM memory that the index may take; default 4 GiB, all there is. */
+  readonly maxBytes?: number;
+}
+
+export interface VectorSearchOptions {
+  /** Hits, at least 1; fewer are returned where fewer rows match. */
+  readonly limit: number;
+  /** Nodes that a walk keeps: more find more and take longer; 1..65,536, default 128. */
+  readonly ef?: number;
+  /** Rows that may be returned: bit `i & 31` of word `i >>> 5` is row i; a word for each 32 rows. Default all. */
+  readonly allowed?: Uint32Array;
+  /** Bits set in `allowed`; counted when absent. */
+  readonly allowedCount?: number;
+  /** Compare all rows that may be returned. Default false. */
+  readonly exact?: boolean;
+}
+
+export type CheckedIndexOptions = Required<VectorIndexOptions>;
+
+const MAX_BYTES = 2 ** 32;
+
+const INDEX_OPTIONS = new Set([
+  'dimension',
+  'metric',
+  'indexType',
+  'M',
+  'efConstruction',
+  'exactBelow',
+  'seed',
+  'maxBytes',
+]);
+const SEARCH_OPTIONS = new Set(['limit', 'ef', 'allowed', 'allowedCount', 'exact']);
+
+/** An integer between bounds, or `invalid_option`. */
+export function integer(name: string, value: unknown, least: number, most: number): number {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) {
+    return value as number;
+  }
+  throw new WhorlError(
+    'invalid_option',
+    `${name} must be an integer from ${least} to ${most}, but is ${String(value)}. Nothing was changed.`,
+  );
+}
+
+function oneOf<T extends string>(name: string, value: unknown, values: readonly T[]): T {
+  const found = values.find((known) => known === value);
+  if (found !== undefined) return found;
+  throw new WhorlError(
+    'invalid_option',
+    `${name} must be ${values.join(', ')}, but is ${String(value)}. Nothing was changed.`,
+  );
+}
+
+function refuseUnknown(where: string, options: object, known: ReadonlySet<string>): void {
+  for (const name of Object.keys(options)) {
+    if (known.has(name)) continue;
+    throw new WhorlError(
+      'invalid_option',
+      `${where} has no option "${name}". Nothing was changed.`,
+    );
+  }
+}
+
+/** All options of an index, with their defaults. */
+export function checkIndexOptions(options: VectorIndexOptions): CheckedIndexOptions {
+  refuseUnknown('The vector index', options, INDEX_OPTIONS);
+  return {
+    dimension: integer('dimension', options.dimension, 2, 4096),
+    metric: oneOf('metric', options.metric, ['IP', 'COSINE', 'L2']),
+    indexType: oneOf('indexType', options.indexType, ['FLAT', 'HNSW']),
+    M: integer('M', options.M ?? 16, 2, 512),
+    efConstruction: integer('efConstruction', options.efConstruction ?? 200, 1, 32_768),
+    exactBelow: integer('exactBelow', options.exactBelow ?? EXACT_BELOW, 0, 2 ** 31),
+    seed: integer('seed', options.seed ?? 1, 0, 2 ** 32 - 1),
+    maxBytes: integer('maxBytes', options.maxBytes ?? MAX_BYTES, 0, MAX_BYTES),
+  };
+}
+
+/** Refuses search options that are unknown, out of bounds, or do not cover the rows. */
+export function checkSearchOptions(options: VectorSearchOptions, rows: number): void {
+  refuseUnknown('A vector search', options, SEARCH_OPTIONS);
+  integer('limit', options.limit, 1, 2 ** 31);
+  if (options.ef !== undefined) integer('ef', options.ef, 1, 65_536);
+  if (options.allowedCount !== undefined) integer('allowedCount', options.allowedCount, 0, rows);
+  const words = options.allowed?.length;
+  if (words !== undefined && words < Math.ceil(rows / 32)) {
+    throw new WhorlError(
+      'invalid_option',
+      `allowed has ${words} words, but ${rows} rows need ${Math.ceil(rows / 32)}. Nothing was searched.`,
+    );
+  }
+}
