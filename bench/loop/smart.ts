@@ -66,8 +66,10 @@ function parse(
 
 /** Records of `.I n`, each with its fields by letter, white space folded. */
 function* records(text: string): Generator<[string, Map<string, string>]> {
-  for (const part of text.split(/^\.I\s+/m).slice(1)) {
+  for (const part of text.split(/^\.I\b/m).slice(1)) {
     const [head = '', ...sections] = part.split(/^\.([A-Z])\s*$/m);
+    // MED.ALL ends in a `.I` without number and text.
+    if (head.trim() === '') continue;
     const fields = new Map<string, string>();
     for (let i = 0; i + 1 < sections.length; i += 2) {
       const value = (sections[i + 1] ?? '').replace(/\s+/g, ' ').trim();

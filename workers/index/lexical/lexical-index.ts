@@ -70,7 +70,7 @@ export class LexicalIndex {
     if (!Number.isInteger(row) || row < 0 || row >= GONE) {
       throw new WhorlError('invalid_option', `A row is a number from 0 to 4294967294, not ${row}.`);
     }
-    const counts = countTerms(analyze(text));
+    const counts = countTerms(analyze(text, 'text'));
     this.remove(row);
     const document = this.#documents++;
     this.#rows = grown(this.#rows, this.#documents);
@@ -132,7 +132,7 @@ export class LexicalIndex {
   #accumulate(query: string): number[] {
     this.#scores = grown(this.#scores, this.#documents);
     const touched: number[] = [];
-    for (const [term, repeats] of countTerms(analyze(query))) {
+    for (const [term, repeats] of countTerms(analyze(query, 'query'))) {
       const number = this.#terms.get(term);
       if (number !== undefined) this.#addTermScores(number, repeats, touched);
     }
