@@ -4,8 +4,9 @@
  * A browser sends `Origin` with every POST and no page can forge it, so it tells which site spends
  * the key. Other programs can write any `Origin`: rate limit, concurrency and budget bound them.
  */
-import { ApiError } from './api-error.ts';
+
 import { SELF } from './options.ts';
+import { ProxyError } from './proxy-error.ts';
 
 /** Response headers that a page of another origin may read. */
 const EXPOSED = [
@@ -47,7 +48,7 @@ export class Access {
     const origin = request.headers.get('origin');
     if (origin !== null) {
       if (this.allows(request, origin)) return origin;
-      throw new ApiError(
+      throw new ProxyError(
         'forbidden',
         'Pages of this origin may not use this proxy. Its operator can add the origin to WHORL_PROXY_ORIGINS.',
       );
@@ -63,7 +64,7 @@ export class Access {
 
   async #checkToken(request: Request): Promise<void> {
     if (this.#token === undefined) {
-      throw new ApiError(
+      throw new ProxyError(
         'unauthorized',
         'A request without an Origin needs a token, and this proxy has none. Its operator can set WHORL_PROXY_TOKEN.',
       );
@@ -74,7 +75,7 @@ export class Access {
     if (await sameText(given, this.#token)) return;
     const message =
       'A request without an Origin must carry the value of WHORL_PROXY_TOKEN as x-api-key.';
-    throw new ApiError('unauthorized', message);
+    throw new ProxyError('unauthorized', message);
   }
 
   /** The headers that let the page read the answer; for a page that may not, only `Vary`. */
@@ -92,7 +93,7 @@ export class Access {
   preflight(request: Request): Record<string, string> {
     const origin = request.headers.get('origin');
     if (origin === null || !this.allows(request, origin)) {
-      throw new ApiError('forbidden', 'Pages of this origin may not use this proxy.');
+      throw new ProxyError('forbidden', 'Pages of this origin may not use this proxy.');
     }
     return {
       'access-control-allow-methods': 'POST',

@@ -1,5 +1,5 @@
 /** Reading of bodies that may be too large, too slow, or never end. */
-import { ApiError } from './api-error.ts';
+import { ProxyError } from './proxy-error.ts';
 
 export interface ReadOptions {
   readonly maxBytes: number;
@@ -11,26 +11,27 @@ export interface ReadOptions {
 export async function readBody(request: Request, options: ReadOptions): Promise<Uint8Array> {
   const { maxBytes, maxMs, signal } = options;
   checkHeaders(request, maxBytes);
-  if (request.body === null) throw new ApiError('invalid_request', 'The request has no body.');
+  if (request.body === null) throw new ProxyError('invalid_request', 'The request has no body.');
   const reader = request.body.getReader();
-  let stop: (error: ApiError) => void = () => {};
+  let stop: (error: ProxyError) => void = () => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = reject;
   });
-  const late = new ApiError(
+  const late = new ProxyError(
     'stream_timeout',
     `The request body did not arrive in ${maxMs} ms. Nothing was sent.`,
     { status: 408 },
   );
   const timer = setTimeout(() => stop(late), maxMs);
-  const left = () => stop(new ApiError('aborted', 'The client left before its request was read.'));
+  const left = () =>
+    stop(new ProxyError('aborted', 'The client left before its request was read.'));
   signal.addEventListener('abort', left, { once: true });
   try {
     return await Promise.race([collect(reader, maxBytes), stopped]);
   } catch (error) {
     reader.cancel().catch(() => {});
-    if (error instanceof ApiError) throw error;
-    throw new ApiError('aborted', 'The request body was cut.', { cause: error });
+    if (error instanceof ProxyError) throw error;
+    throw new ProxyError('aborted', 'The request body was cut.', { cause: error });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', left);
@@ -41,11 +42,11 @@ function checkHeaders(request: Request, maxBytes: number): void {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json') {
     const message = 'The content-type of a request must be application/json.';
-    throw new ApiError('invalid_request', message, { status: 415 });
+    throw new ProxyError('invalid_request', message, { status: 415 });
   }
   if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
     const message = 'A request must not be compressed: remove content-encoding.';
-    throw new ApiError('invalid_request', message, { status: 415 });
+    throw new ProxyError('invalid_request', message, { status: 415 });
   }
   // May be absent or wrong; what is counted below decides.
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
@@ -73,9 +74,9 @@ async function collect(
   return whole;
 }
 
-function tooLarge(maxBytes: number): ApiError {
+function tooLarge(maxBytes: number): ProxyError {
   const message = `The request body is larger than ${maxBytes} bytes, the cap of this proxy. Nothing was sent.`;
-  return new ApiError('too_large', message);
+  return new ProxyError('too_large', message);
 }
 
 /** The same bytes, failing with `too_large` once there are more than `maxBytes`. */
@@ -91,7 +92,7 @@ export function capped(
         if (size <= maxBytes) controller.enqueue(chunk);
         else {
           const message = `The answer grew larger than ${maxBytes} bytes, the cap of this proxy, and was cut.`;
-          controller.error(new ApiError('too_large', message, { status: 502 }));
+          controller.error(new ProxyError('too_large', message, { status: 502 }));
         }
       },
     }),

@@ -5,7 +5,7 @@
  * What is stored counts open reservations as spent, and a reservation is stored before the request
  * leaves: a proxy that dies in the middle has counted too much, never too little.
  */
-import { ApiError } from './api-error.ts';
+import { ProxyError } from './proxy-error.ts';
 
 /** What is kept; `tokens` includes open reservations. */
 export interface BudgetState {
@@ -60,18 +60,20 @@ export class Budget {
     this.#options = options;
   }
 
-  /** Reads what was kept; a failure is forgotten, so that a later call may succeed. */
+  /** Reads what was kept; rejects with the store's error, which is forgotten: a later call may succeed. */
   ready(): Promise<void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = null;
-      throw unavailable(error);
+      throw error;
     });
     return this.#loading;
   }
 
   /** Rejects with `budget_exhausted` when `tokens` more would pass the cap. */
   async reserve(tokens: number): Promise<Reservation> {
-    await this.ready();
+    await this.ready().catch((error: unknown) => {
+      throw unavailable(error);
+    });
     this.#roll();
     const { limit } = this.#options;
     if (this.#spent + this.#reserved + tokens > limit) throw this.#exhausted(tokens);
@@ -133,10 +135,10 @@ export class Budget {
     return write;
   }
 
-  #exhausted(tokens: number): ApiError {
+  #exhausted(tokens: number): ProxyError {
     const left = Math.max(0, this.#options.limit - this.#spent - this.#reserved);
     const now = this.#options.now();
-    return new ApiError(
+    return new ProxyError(
       'budget_exhausted',
       `The proxy's token budget for today is used up: this request may cost up to ${tokens} tokens and ` +
         `${left} of ${this.#options.limit} are left. Nothing was sent. The budget is renewed at 00:00 UTC.`,
@@ -150,10 +152,10 @@ export class Budget {
   }
 }
 
-function unavailable(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
+/** For clients: the store's own words, such as a path, stay in the log. */
+function unavailable(error: unknown): ProxyError {
   const message =
     'The token budget could not be read or stored, so nothing was sent to the Claude API. ' +
     'The operator finds the cause in the log of the proxy.';
-  return new ApiError('storage_unavailable', message, { cause: error });
+  return new ProxyError('storage_unavailable', message, { cause: error });
 }

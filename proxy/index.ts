@@ -6,3 +6,4 @@ export type { BudgetState, BudgetStore } from './budget.ts';
 export { memoryBudgetStore } from './budget.ts';
 export { API_VERSION, DEFAULT_MODEL, type LogEntry, type ProxyOptions } from './options.ts';
 export { type ClaudeProxy, createProxy, type RequestInfo } from './proxy.ts';
+export { ProxyError, type ProxyErrorCode } from './proxy-error.ts';

@@ -3,8 +3,8 @@
  * field from what the schema let through; nothing of the original object travels on.
  */
 import * as v from 'valibot';
-import { ApiError } from './api-error.ts';
 import type { Settings } from './options.ts';
+import { ProxyError } from './proxy-error.ts';
 
 interface TextBlock {
   readonly type: 'text';
@@ -132,7 +132,7 @@ function resolveModel(asked: string | undefined, settings: Settings) {
   const name = asked ?? defaultModel;
   const model = aliases.get(name) ?? name;
   if (!models.includes(model)) {
-    throw new ApiError(
+    throw new ProxyError(
       'invalid_request',
       `model: this proxy passes on only ${models.join(', ')}. Nothing was sent.`,
     );
@@ -164,34 +164,34 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ApiError('invalid_request', 'The request body is not valid UTF-8.', { cause });
+    throw new ProxyError('invalid_request', 'The request body is not valid UTF-8.', { cause });
   }
   try {
     return JSON.parse(text, refuseInherited);
   } catch (cause) {
-    if (cause instanceof ApiError) throw cause;
-    throw new ApiError('invalid_request', 'The request body is not valid JSON.', { cause });
+    if (cause instanceof ProxyError) throw cause;
+    throw new ProxyError('invalid_request', 'The request body is not valid JSON.', { cause });
   }
 }
 
 // A key such as `__proto__` is in every object by inheritance, so a schema would not call it unknown.
 function refuseInherited(key: string, value: unknown): unknown {
   if (key !== '' && key in Object.prototype) {
-    throw new ApiError('invalid_request', `${key}: this field name is not accepted.`);
+    throw new ProxyError('invalid_request', `${key}: this field name is not accepted.`);
   }
   return value;
 }
 
-function wrongField(issue: v.BaseIssue<unknown>): ApiError {
+function wrongField(issue: v.BaseIssue<unknown>): ProxyError {
   const path = (v.getDotPath(issue as v.InferIssue<ReturnType<typeof schemaOf>>) ?? 'body').slice(
     0,
     100,
   );
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const message = `${path}: this proxy does not pass this field on. Nothing was sent.`;
-    return new ApiError('invalid_request', message);
+    return new ProxyError('invalid_request', message);
   }
   const missing = issue.received === 'undefined' && issue.type === 'strict_object';
   const why = missing ? 'is required' : issue.message;
-  return new ApiError('invalid_request', `${path}: ${why}. Nothing was sent.`);
+  return new ProxyError('invalid_request', `${path}: ${why}. Nothing was sent.`);
 }

@@ -1,10 +1,10 @@
 /** One `POST /v1/messages`, from the right to ask to the last byte of the answer. */
 import type { Access } from './access.ts';
-import { ApiError, asApiError } from './api-error.ts';
 import { capped, readBody } from './body.ts';
 import type { Budget, Reservation } from './budget.ts';
 import { type ParsedRequest, type RequestParser, requestParser } from './message-request.ts';
 import type { Settings } from './options.ts';
+import { asProxyError, ProxyError } from './proxy-error.ts';
 import { clientKey, RateLimit, Slots } from './rate-limit.ts';
 import type { Redact } from './redact.ts';
 import { Relay } from './relay.ts';
@@ -21,7 +21,7 @@ export interface MessagesParts {
 
 /** How the exchange ended, for the log. */
 export interface Ending {
-  readonly error: ApiError | null;
+  readonly error: ProxyError | null;
   readonly model: string | null;
   readonly tokens: number;
 }
@@ -32,7 +32,7 @@ interface Exchange {
   readonly meter: UsageMeter;
   readonly requestId: string;
   /** Gives everything back and tells the log; the first call counts. */
-  readonly finish: (error: ApiError | null) => void;
+  readonly finish: (error: ProxyError | null) => void;
 }
 
 export class Messages {
@@ -57,7 +57,7 @@ export class Messages {
     this.#upstream = apiKey === undefined ? null : new Upstream({ apiKey, baseUrl, fetch, redact });
   }
 
-  /** Answers, or throws an {@link ApiError}; `onEnd` is called exactly once where it resolves. */
+  /** Answers, or throws an {@link ProxyError}; `onEnd` is called exactly once where it resolves. */
   async handle(
     request: Request,
     address: string | undefined,
@@ -111,7 +111,7 @@ export class Messages {
       // Nothing is lost when this fails: the store then still holds the larger, reserved sum.
       end.reservation.settle(tokens).catch(() => {});
     };
-    const finish = (error: ApiError | null): void => {
+    const finish = (error: ProxyError | null): void => {
       if (ended) return;
       const tokens = meter.charge(parsed.inputBound, parsed.body.max_tokens);
       close(tokens);
@@ -121,7 +121,7 @@ export class Messages {
       const exchange = { parsed, watch, meter, requestId, finish };
       return await this.#answer(upstream, exchange);
     } catch (error) {
-      const known = asApiError(error);
+      const known = asProxyError(error);
       // Refused requests are not billed; those that were given up may be.
       const billed = watch.reason !== null || known.code === 'stream_incomplete';
       if (!ended) close(billed ? meter.charge(parsed.inputBound, parsed.body.max_tokens) : 0);
@@ -176,9 +176,9 @@ async function readText(response: Response, maxBytes: number, watch: Watch): Pro
     const body = response.body;
     return body === null ? '' : await new Response(capped(body, maxBytes)).text();
   } catch (error) {
-    const known = watch.error() ?? (error instanceof ApiError ? error : null);
+    const known = watch.error() ?? (error instanceof ProxyError ? error : null);
     const message = 'The answer of the Claude API was cut. The request may be made again.';
-    throw known ?? new ApiError('stream_incomplete', message, { cause: error });
+    throw known ?? new ProxyError('stream_incomplete', message, { cause: error });
   }
 }
 
@@ -188,12 +188,12 @@ function parseMessage(text: string): object {
     message = JSON.parse(text);
   } catch (cause) {
     const reason = 'The answer of the Claude API was no JSON. The request may be made again.';
-    throw new ApiError('stream_incomplete', reason, { cause });
+    throw new ProxyError('stream_incomplete', reason, { cause });
   }
   if (typeof message === 'object' && message !== null && 'type' in message) {
     if (message.type === 'message') return message;
   }
-  throw new ApiError('upstream_failed', 'The Claude API did not answer with a message.');
+  throw new ProxyError('upstream_failed', 'The Claude API did not answer with a message.');
 }
 
 /** A list of our own: of the upstream's headers only its id for this request goes on. */
@@ -206,20 +206,20 @@ function answerHeaders(parsed: ParsedRequest, response: Response): Headers {
   return headers;
 }
 
-function tooMany(retryAfterMs: number): ApiError {
+function tooMany(retryAfterMs: number): ProxyError {
   const message =
     'Too many requests from this address. Nothing was sent; try again a little later.';
-  return new ApiError('rate_limited', message, { retryAfterMs });
+  return new ProxyError('rate_limited', message, { retryAfterMs });
 }
 
-function busy(): ApiError {
+function busy(): ProxyError {
   const message =
     'The proxy runs as many requests as it may. Nothing was sent; try again in a second.';
-  return new ApiError('overloaded', message, { retryAfterMs: 1_000 });
+  return new ProxyError('overloaded', message, { retryAfterMs: 1_000 });
 }
 
-function noKey(): ApiError {
+function noKey(): ProxyError {
   const message =
     'This proxy has no Claude API key, so nothing can be generated. Its operator can set ANTHROPIC_API_KEY.';
-  return new ApiError('no_key', message);
+  return new ProxyError('no_key', message);
 }

@@ -2,8 +2,8 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { WhorlError } from '../src/shared/errors.ts';
 import type { BudgetState, BudgetStore } from './budget.ts';
+import { ProxyError } from './proxy-error.ts';
 
 const schema = v.strictObject({
   version: v.literal(1),
@@ -42,7 +42,7 @@ function parse(text: string | null, path: string): BudgetState | null {
     return v.parse(schema, JSON.parse(text));
   } catch (cause) {
     // Starting at zero would open the budget to whoever can damage the file.
-    throw new WhorlError(
+    throw new ProxyError(
       'storage_unavailable',
       `The token budget in ${path} cannot be read. Delete the file to start today's budget anew.`,
       { cause },

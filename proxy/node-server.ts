@@ -9,11 +9,10 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { WhorlError } from '../src/shared/errors.ts';
-import { ApiError, errorBody } from './api-error.ts';
 import { siteHandler } from './node-site.ts';
 import type { ProxyOptions } from './options.ts';
 import { type ClaudeProxy, createProxy } from './proxy.ts';
+import { errorBody, ProxyError } from './proxy-error.ts';
 
 export interface ServeOptions {
   /** First port to try; the next ones follow when it is taken. 0 takes any. Default 5173. */
@@ -95,7 +94,7 @@ async function listen(
     const bound = await bind(host, port, started);
     if (bound !== null) return bound;
   }
-  throw new WhorlError(
+  throw new ProxyError(
     'network',
     `The ports ${first} to ${last} of ${host} are all taken. Choose another with --port.`,
   );
@@ -117,7 +116,7 @@ async function bind(
       if (index > 0 && (outcome === 'EADDRNOTAVAIL' || outcome === 'EAFNOSUPPORT')) continue;
       await Promise.all(servers.map(shut));
       if (outcome === 'EADDRINUSE') return null;
-      throw new WhorlError('network', `Cannot listen on ${address} port ${actual}: ${outcome}.`);
+      throw new ProxyError('network', `Cannot listen on ${address} port ${actual}: ${outcome}.`);
     }
     servers.push(outcome);
     actual = (outcome.address() as AddressInfo).port;
@@ -166,7 +165,10 @@ function route(
 function notFound(request: IncomingMessage, response: ServerResponse): void {
   request.resume();
   const message = 'There is nothing at this address. The proxy answers POST /v1/messages.';
-  const error = new ApiError('invalid_request', message, { status: 404, type: 'not_found_error' });
+  const error = new ProxyError('invalid_request', message, {
+    status: 404,
+    type: 'not_found_error',
+  });
   response.writeHead(404, {
     'content-type': 'application/json',
     'cache-control': 'no-store',

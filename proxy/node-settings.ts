@@ -1,8 +1,8 @@
 /** What the command line and the environment say, parsed strictly: a name that is no setting is refused. */
 import { parseArgs } from 'node:util';
-import { WhorlError } from '../src/shared/errors.ts';
 import type { ServeOptions } from './node-server.ts';
 import type { ProxyOptions } from './options.ts';
+import { ProxyError } from './proxy-error.ts';
 
 export const USAGE = `Serves the Whorl app and its proxy to the Claude API.
 
@@ -95,7 +95,7 @@ function readArguments(argv: readonly string[]) {
     });
     return values;
   } catch (cause) {
-    throw new WhorlError('invalid_option', `${(cause as Error).message}\n\n${USAGE}`, { cause });
+    throw new ProxyError('invalid_option', `${(cause as Error).message}\n\n${USAGE}`, { cause });
   }
 }
 
@@ -106,7 +106,7 @@ function refuseUnknown(env: Environment): void {
   );
   if (unknown === undefined) return;
   const message = `There is no setting ${unknown}. Known: ${PROXY_NAMES.join(', ')}.`;
-  throw new WhorlError('invalid_option', message);
+  throw new ProxyError('invalid_option', message);
 }
 
 function proxyOptions(env: Environment): ProxyOptions {
@@ -143,13 +143,13 @@ function number(name: string, text: string, most = Number.MAX_SAFE_INTEGER): num
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value <= most) return value;
   const message = `${name} must be a whole number from 0 to ${most}, not "${text}".`;
-  throw new WhorlError('invalid_option', message);
+  throw new ProxyError('invalid_option', message);
 }
 
 function flag(name: string, env: Environment): boolean {
   const text = set(env[name]) ?? '0';
   if (text === '0' || text === '1') return text === '1';
-  throw new WhorlError('invalid_option', `${name} must be 0 or 1, not "${text}".`);
+  throw new ProxyError('invalid_option', `${name} must be 0 or 1, not "${text}".`);
 }
 
 function aliases(env: Environment): Record<string, string> | undefined {
@@ -158,7 +158,7 @@ function aliases(env: Environment): Record<string, string> | undefined {
   for (const pair of pairs) {
     if (pair.length === 2 && pair.every((part) => part.trim() !== '')) continue;
     const message = `WHORL_PROXY_ALIASES must be a list such as old=new,older=new, not "${pair.join('=')}".`;
-    throw new WhorlError('invalid_option', message);
+    throw new ProxyError('invalid_option', message);
   }
   return Object.fromEntries(pairs.map(([old = '', next = '']) => [old.trim(), next.trim()]));
 }
@@ -172,7 +172,7 @@ function connectSources(env: Environment): string[] {
       if (source === `${parsed.protocol}//${parsed.host}`) continue;
     }
     const message = `WHORL_CONNECT must be a list of exact origins, not "${source}".`;
-    throw new WhorlError('invalid_option', message);
+    throw new ProxyError('invalid_option', message);
   }
   return sources;
 }

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isWhorlError, WhorlError } from '../src/shared/errors.ts';
 import { fileBudgetStore } from './node-budget.ts';
 import { type RunningServer, serve } from './node-server.ts';
 import { type NodeSettings, readSettings, USAGE } from './node-settings.ts';
 import type { LogEntry } from './options.ts';
+import { ProxyError } from './proxy-error.ts';
 
 const GRACE_MS = 5_000;
 
@@ -21,7 +21,7 @@ function findSite(given: string | null | undefined): string | null {
       : [resolve(given)];
   const found = places.find((place) => existsSync(join(place, 'index.html')));
   if (found !== undefined) return found;
-  throw new WhorlError(
+  throw new ProxyError(
     'asset_missing',
     `There is no built site in ${places.join(' or ')}. Run "npm run build" first, name its folder with ` +
       '--site, or serve the proxy alone with --no-site.',
@@ -82,7 +82,7 @@ try {
   if (settings.help) console.log(USAGE);
   else await start(settings);
 } catch (error) {
-  if (!isWhorlError(error)) throw error;
+  if (!(error instanceof ProxyError)) throw error;
   console.error(error.message);
   process.exitCode = error.code === 'invalid_option' ? 2 : 1;
 }

@@ -1,7 +1,7 @@
 /** Everything that can be configured, with default and bounds, in one schema. */
 import * as v from 'valibot';
-import { WhorlError } from '../src/shared/errors.ts';
 import { type BudgetStore, memoryBudgetStore } from './budget.ts';
+import { ProxyError } from './proxy-error.ts';
 
 /** Pinned; `@anthropic-ai/sdk` 1.11 sends the same one. */
 export const API_VERSION = '2026-10-21';
@@ -190,17 +190,17 @@ function checkModels(
     ...Object.entries(aliases).map(([alias, target]) => [`aliases.${alias}`, target] as const),
   ]) {
     if (models.includes(model)) continue;
-    throw new WhorlError(
+    throw new ProxyError(
       'invalid_option',
       `Option "${option}" names the model "${model}", which is not among the allowed ones: ${models.join(', ')}.`,
     );
   }
 }
 
-function invalidOption(issue: v.InferIssue<typeof schema>): WhorlError {
+function invalidOption(issue: v.InferIssue<typeof schema>): ProxyError {
   const path = v.getDotPath(issue) ?? '';
   if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return new WhorlError('invalid_option', `There is no option "${path}".`);
+    return new ProxyError('invalid_option', `There is no option "${path}".`);
   }
-  return new WhorlError('invalid_option', `Option "${path}" is wrong: ${issue.message}.`);
+  return new ProxyError('invalid_option', `Option "${path}" is wrong: ${issue.message}.`);
 }

@@ -1,10 +1,10 @@
 /** The proxy as a function from `Request` to `Response`. */
 import { type Context, Hono } from 'hono';
 import { Access } from './access.ts';
-import { ApiError, asApiError, errorBody, retryHeaders } from './api-error.ts';
 import { Budget } from './budget.ts';
 import { Messages } from './messages.ts';
 import { API_VERSION, type ProxyOptions, type Settings, settingsOf } from './options.ts';
+import { asProxyError, errorBody, ProxyError, retryHeaders } from './proxy-error.ts';
 import { type Redact, redactor } from './redact.ts';
 
 /** What the host knows about a request and the request does not say. */
@@ -72,7 +72,7 @@ class Service {
     app.get('/healthz', () => this.#health());
     app.notFound(() => {
       const message = 'There are only POST /v1/messages and GET /healthz here.';
-      throw new ApiError('invalid_request', message, { status: 404, type: 'not_found_error' });
+      throw new ProxyError('invalid_request', message, { status: 404, type: 'not_found_error' });
     });
     app.onError((error) => {
       throw error;
@@ -84,11 +84,11 @@ class Service {
     const requestId = requestIdOf(request);
     let response: Response;
     try {
-      if (this.#closed) throw new ApiError('closed', 'The proxy is shutting down.');
+      if (this.#closed) throw new ProxyError('closed', 'The proxy is shutting down.');
       response = await this.#app.fetch(request, { info, requestId });
     } catch (error) {
-      response = errorResponse(asApiError(error), requestId);
-      this.#logRefusal(request, asApiError(error), requestId);
+      response = errorResponse(asProxyError(error), requestId);
+      this.#logRefusal(request, asProxyError(error), requestId);
     }
     response.headers.set('x-request-id', requestId);
     response.headers.set('x-content-type-options', 'nosniff');
@@ -115,7 +115,7 @@ class Service {
     });
   }
 
-  #logRefusal(request: Request, error: ApiError, requestId: string): void {
+  #logRefusal(request: Request, error: ProxyError, requestId: string): void {
     // Strangers who try paths are no events.
     if (error.status === 404 && error.type === 'not_found_error' && !isMessages(request)) return;
     const cause = error.code === 'storage_unavailable' || error.code === 'internal';
@@ -171,7 +171,7 @@ function requestIdOf(request: Request): string {
   return /^[\w-]{8,64}$/.test(given) ? given : crypto.randomUUID();
 }
 
-function errorResponse(error: ApiError, requestId: string): Response {
+function errorResponse(error: ProxyError, requestId: string): Response {
   return Response.json(errorBody(error, requestId), {
     status: error.status,
     headers: { 'cache-control': 'no-store', ...retryHeaders(error) },

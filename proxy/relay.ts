@@ -4,8 +4,8 @@
  * `message_stop` is said in a last `error` event, because a body that just ends looks like success.
  */
 import { Stream } from '@anthropic-ai/sdk/core/streaming';
-import { ApiError, errorBody } from './api-error.ts';
 import { capped } from './body.ts';
+import { errorBody, ProxyError } from './proxy-error.ts';
 import type { Redact } from './redact.ts';
 import type { UsageMeter } from './usage.ts';
 import type { StopReason, Watch } from './watch.ts';
@@ -19,7 +19,7 @@ export interface RelayOptions {
   readonly idleMs: number;
   readonly firstByteMs: number;
   /** Called once, when nothing more will be read or written; null when `message_stop` was passed on. */
-  readonly onEnd: (error: ApiError | null) => void;
+  readonly onEnd: (error: ProxyError | null) => void;
 }
 
 interface SseEvent {
@@ -48,7 +48,7 @@ export class Relay {
     const type = response.headers.get('content-type') ?? '';
     if (response.body === null || !type.startsWith('text/event-stream')) {
       await response.body?.cancel();
-      throw new ApiError('upstream_failed', 'The Claude API did not answer with a stream.');
+      throw new ProxyError('upstream_failed', 'The Claude API did not answer with a stream.');
     }
     const counted = new Response(capped(response.body, maxBytes), { headers: response.headers });
     const relay = new Relay(options, Stream.rawEvents(counted)[Symbol.asyncIterator]());
@@ -120,37 +120,38 @@ export class Relay {
     this.#end(null);
   }
 
-  async #take(): Promise<{ event: SseEvent; error: null } | { event: null; error: ApiError }> {
+  async #take(): Promise<{ event: SseEvent; error: null } | { event: null; error: ProxyError }> {
     const first = this.#first;
     if (first === null) return this.#next();
     this.#first = null;
     return { event: first, error: null };
   }
 
-  async #next(): Promise<{ event: SseEvent; error: null } | { event: null; error: ApiError }> {
+  async #next(): Promise<{ event: SseEvent; error: null } | { event: null; error: ProxyError }> {
     const { watch } = this.#options;
     try {
       const { done, value } = await this.#events.next();
       if (!done) return { event: value, error: null };
       return { event: null, error: watch.error() ?? incomplete('ended') };
     } catch (thrown) {
-      const known = watch.error() ?? (thrown instanceof ApiError ? thrown : null);
+      const known = watch.error() ?? (thrown instanceof ProxyError ? thrown : null);
       return { event: null, error: known ?? incomplete('was cut', thrown) };
     }
   }
 
   /** The upstream's own `error` event in our shape. */
-  #upstreamError(data: string): ApiError {
+  #upstreamError(data: string): ProxyError {
     const said = this.#options.redact(data);
     const { type, message } = errorFields(said);
-    if (type === 'overloaded_error') return new ApiError('overloaded', message, { type });
-    if (type === 'rate_limit_error') return new ApiError('rate_limited', message, { type });
-    if (type === 'timeout_error') return new ApiError('stream_timeout', message, { type });
-    if (type === 'invalid_request_error') return new ApiError('invalid_request', message, { type });
-    return new ApiError('upstream_failed', message);
+    if (type === 'overloaded_error') return new ProxyError('overloaded', message, { type });
+    if (type === 'rate_limit_error') return new ProxyError('rate_limited', message, { type });
+    if (type === 'timeout_error') return new ProxyError('stream_timeout', message, { type });
+    if (type === 'invalid_request_error')
+      return new ProxyError('invalid_request', message, { type });
+    return new ProxyError('upstream_failed', message);
   }
 
-  #fail(controller: ReadableStreamDefaultController<Uint8Array>, error: ApiError): void {
+  #fail(controller: ReadableStreamDefaultController<Uint8Array>, error: ProxyError): void {
     const data = JSON.stringify(errorBody(error, this.#options.requestId));
     controller.enqueue(this.#encode({ event: 'error', data }));
     controller.close();
@@ -163,7 +164,7 @@ export class Relay {
     return new TextEncoder().encode(this.#options.redact(`${head}${lines.join('')}\n`));
   }
 
-  #end(error: ApiError | null): void {
+  #end(error: ProxyError | null): void {
     if (this.#ended) return;
     this.#ended = true;
     void this.#release();
@@ -177,8 +178,8 @@ export class Relay {
   }
 }
 
-function incomplete(how: string, cause?: unknown): ApiError {
-  return new ApiError(
+function incomplete(how: string, cause?: unknown): ProxyError {
+  return new ProxyError(
     'stream_incomplete',
     `The stream of the Claude API ${how} before message_stop. What arrived is a draft; the request may be made again.`,
     { cause },

@@ -9,9 +9,14 @@ import Anthropic, {
   APIError,
   type ClientOptions,
 } from '@anthropic-ai/sdk';
-import { ApiError, type ApiErrorOptions, type ApiErrorType } from './api-error.ts';
 import type { UpstreamBody } from './message-request.ts';
 import { API_VERSION } from './options.ts';
+import {
+  type ApiErrorType,
+  ProxyError,
+  type ProxyErrorCode,
+  type ProxyErrorOptions,
+} from './proxy-error.ts';
 import type { Redact } from './redact.ts';
 import type { Watch } from './watch.ts';
 
@@ -73,7 +78,7 @@ export class Upstream {
     });
   }
 
-  /** Resolves with the answer's head once it is 200; rejects with an {@link ApiError} otherwise. */
+  /** Resolves with the answer's head once it is 200; rejects with an {@link ProxyError} otherwise. */
   async open(body: UpstreamBody, watch: Watch): Promise<Response> {
     const params = body as Anthropic.MessageCreateParams;
     try {
@@ -83,7 +88,7 @@ export class Upstream {
     }
   }
 
-  #map(error: unknown): ApiError {
+  #map(error: unknown): ProxyError {
     if (error instanceof APIConnectionTimeoutError || error instanceof APIConnectionError) {
       return unreachable(error);
     }
@@ -91,12 +96,12 @@ export class Upstream {
     return unreachable(error);
   }
 
-  #refused(error: APIError): ApiError {
+  #refused(error: APIError): ProxyError {
     const status = error.status ?? 502;
     const { code, message, ...more } = kindOf(status, error.errorCode);
     const said = error.apiMessage === null ? null : this.#redact(error.apiMessage);
     const retryAfterMs = retryAfter(error.headers);
-    return new ApiError(code, message(said?.slice(0, MAX_MESSAGE) ?? null), {
+    return new ProxyError(code, message(said?.slice(0, MAX_MESSAGE) ?? null), {
       status,
       ...(error.type !== null && TYPES.has(error.type) ? { type: error.type as ApiErrorType } : {}),
       ...(error.errorCode === null ? {} : { upstreamCode: this.#redact(error.errorCode) }),
@@ -111,7 +116,7 @@ function guarded(inner: typeof fetch, url: string): NonNullable<ClientOptions['f
   return async (input, init) => {
     const target = typeof input === 'string' || input instanceof URL ? String(input) : input.url;
     if (target !== url || init?.method?.toUpperCase() !== 'POST') {
-      throw new ApiError(
+      throw new ProxyError(
         'internal',
         'The SDK asked for another address than the messages of the API.',
       );
@@ -125,8 +130,8 @@ function guarded(inner: typeof fetch, url: string): NonNullable<ClientOptions['f
   };
 }
 
-interface Mapped extends ApiErrorOptions {
-  readonly code: ConstructorParameters<typeof ApiError>[0];
+interface Mapped extends ProxyErrorOptions {
+  readonly code: ProxyErrorCode;
   readonly message: (said: string | null) => string;
 }
 
@@ -172,10 +177,10 @@ function strange(status: number): Mapped {
   return { code: 'upstream_failed', message, status: 502, type: 'api_error' };
 }
 
-function unreachable(cause: unknown): ApiError {
+function unreachable(cause: unknown): ProxyError {
   const message =
     'The Claude API could not be reached. Nothing was answered; the request may be made again.';
-  return new ApiError('upstream_failed', message, { cause });
+  return new ProxyError('upstream_failed', message, { cause });
 }
 
 /** Longest wait that is passed on; a day covers every documented limit. */

@@ -2,7 +2,7 @@
  * Why an upstream request is stopped before its end. One abort signal, and the first reason wins:
  * the signal alone would not tell a client that left from a server that went silent.
  */
-import { ApiError } from './api-error.ts';
+import { ProxyError } from './proxy-error.ts';
 
 export type StopReason = 'client' | 'first_byte' | 'idle' | 'total' | 'slow_client' | 'closed';
 
@@ -59,16 +59,16 @@ export class Watch {
   }
 
   /** The reason as an error, or null while there is none. */
-  error(): ApiError | null {
+  error(): ProxyError | null {
     switch (this.#reason) {
       case null:
         return null;
       case 'client':
-        return new ApiError('aborted', 'The client left; the upstream request was stopped.');
+        return new ProxyError('aborted', 'The client left; the upstream request was stopped.');
       case 'closed':
-        return new ApiError('closed', 'The proxy is shutting down and stopped this answer.');
+        return new ProxyError('closed', 'The proxy is shutting down and stopped this answer.');
       case 'slow_client':
-        return new ApiError('stream_timeout', `The client read nothing for ${this.#timerMs} ms.`);
+        return new ProxyError('stream_timeout', `The client read nothing for ${this.#timerMs} ms.`);
       case 'first_byte':
         return timeout(`The Claude API sent nothing for ${this.#timerMs} ms.`);
       case 'idle':
@@ -79,7 +79,7 @@ export class Watch {
   }
 }
 
-function timeout(what: string): ApiError {
+function timeout(what: string): ProxyError {
   const message = `${what} The request was stopped; what arrived is a draft. It may be made again.`;
-  return new ApiError('stream_timeout', message);
+  return new ProxyError('stream_timeout', message);
 }

@@ -8,7 +8,6 @@
  *
  * `details.error_code` is where the official SDK looks; `code` is where the page looks.
  */
-import { type ErrorCode, WhorlError } from '../src/shared/errors.ts';
 
 /** `ErrorType` of API version 2026-10-21, as far as it concerns messages. */
 export type ApiErrorType =
@@ -22,6 +21,32 @@ export type ApiErrorType =
   | 'api_error'
   | 'overloaded_error';
 
+/**
+ * What can go wrong. The page knows these codes too; the proxy stands alone and shares no source
+ * with it.
+ */
+export type ProxyErrorCode =
+  // answers to requests
+  | 'no_key'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'invalid_request'
+  | 'too_large'
+  | 'rate_limited'
+  | 'budget_exhausted'
+  | 'overloaded'
+  | 'upstream_failed'
+  | 'stream_incomplete'
+  | 'stream_timeout'
+  | 'storage_unavailable'
+  | 'closed'
+  | 'aborted'
+  | 'internal'
+  // thrown to the host at the start
+  | 'invalid_option'
+  | 'asset_missing'
+  | 'network';
+
 interface Kind {
   readonly status: number;
   readonly type: ApiErrorType;
@@ -29,7 +54,7 @@ interface Kind {
 }
 
 /** How each code looks over HTTP unless an error says otherwise. */
-const KINDS: { readonly [C in ErrorCode]?: Kind } = {
+const KINDS: { readonly [C in ProxyErrorCode]?: Kind } = {
   no_key: { status: 503, type: 'api_error', retryable: false },
   unauthorized: { status: 401, type: 'authentication_error', retryable: false },
   forbidden: { status: 403, type: 'permission_error', retryable: false },
@@ -49,7 +74,7 @@ const KINDS: { readonly [C in ErrorCode]?: Kind } = {
 
 const UNKNOWN: Kind = { status: 500, type: 'api_error', retryable: false };
 
-export interface ApiErrorOptions {
+export interface ProxyErrorOptions {
   readonly status?: number;
   readonly type?: ApiErrorType;
   readonly retryable?: boolean;
@@ -59,34 +84,39 @@ export interface ApiErrorOptions {
   readonly cause?: unknown;
 }
 
-/** A {@link WhorlError} that knows how it looks over HTTP. */
-export class ApiError extends WhorlError {
+/** The error of the proxy: a code for programs, words for people, and how it looks over HTTP. */
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError' as const;
+  readonly code: ProxyErrorCode;
+  /** Whether the same request may succeed when made again without a change. */
+  readonly retryable: boolean;
+  /** Milliseconds to wait before that, or null where nobody said. */
+  readonly retryAfterMs: number | null;
   readonly status: number;
   readonly type: ApiErrorType;
   readonly upstreamCode: string | null;
 
-  constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
+  constructor(code: ProxyErrorCode, message: string, options: ProxyErrorOptions = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
     const kind = KINDS[code] ?? UNKNOWN;
-    super(code, message, {
-      retryable: options.retryable ?? kind.retryable,
-      ...(options.retryAfterMs === undefined ? {} : { retryAfterMs: options.retryAfterMs }),
-      ...(options.cause === undefined ? {} : { cause: options.cause }),
-    });
+    this.code = code;
+    this.retryable = options.retryable ?? kind.retryable;
+    this.retryAfterMs = options.retryAfterMs ?? null;
     this.status = options.status ?? kind.status;
     this.type = options.type ?? kind.type;
     this.upstreamCode = options.upstreamCode ?? null;
   }
 }
 
-/** Any thrown value as an {@link ApiError}; what is not ours says nothing of its inside. */
-export function asApiError(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
+/** Any thrown value as an {@link ProxyError}; what is not ours says nothing of its inside. */
+export function asProxyError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error;
   const message = 'The proxy failed. Nothing was sent on; the same request may be made again.';
-  return new ApiError('internal', message, { cause: error });
+  return new ProxyError('internal', message, { cause: error });
 }
 
 /** The JSON of an error, for a body or for an `error` event. */
-export function errorBody(error: ApiError, requestId: string): object {
+export function errorBody(error: ProxyError, requestId: string): object {
   const { type, message, code } = error;
   return {
     type: 'error',
@@ -96,9 +126,9 @@ export function errorBody(error: ApiError, requestId: string): object {
 }
 
 /** Headers that say when and whether to try again, as the official SDK reads them. */
-export function retryHeaders(error: ApiError): Record<string, string> {
+export function retryHeaders(error: ProxyError): Record<string, string> {
   const headers: Record<string, string> = { 'x-should-retry': String(error.retryable) };
-  if (error.retryAfterMs !== undefined) {
+  if (error.retryAfterMs !== null) {
     headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000));
     headers['retry-after-ms'] = String(Math.ceil(error.retryAfterMs));
   }
