@@ -39,6 +39,12 @@ export function changesFor(event: FeedbackEvent, before: Feedback): readonly Cha
   return [{ kind: 'event', event }, ...consequences(event.turnId, before, after)];
 }
 
+/** The feedback of a turn once changes are applied. */
+export function feedbackAfter(changes: readonly Change[], before: Feedback): Feedback {
+  const change = changes.findLast((one) => one.kind === 'feedback');
+  return change?.kind === 'feedback' ? change.after : before;
+}
+
 function consequences(turnId: string, before: Feedback, after: Feedback): Change[] {
   const was = bookingOf(before);
   const is = bookingOf(after);

@@ -13,7 +13,7 @@ import { Watchdog } from './watchdog.ts';
 export interface ClaudeOptions {
   /** Base URL of the proxy; `v1/messages` is below it. */
   readonly endpoint: string | URL;
-  /** A model that the proxy allows. Default `claude-haiku-4-5`. */
+  /** A model that the proxy allows. Default: none is named, and the proxy's own default answers. */
   readonly model?: string;
   /** Sent with each request, for proxies that want a token of their own. */
   readonly headers?: { readonly [name: string]: string };
@@ -47,7 +47,6 @@ const TIMEOUTS: ClaudeTimeouts = {
   totalMs: 300_000,
 };
 
-export const DEFAULT_MODEL = 'claude-haiku-4-5';
 const DEFAULT_MAX_TOKENS = 1024;
 const RETRIES = 2;
 const MAX_RETRIES = 5;
@@ -74,16 +73,16 @@ const KNOWN = new Set([
  */
 export function claude(options: ClaudeOptions): Generator {
   const checked = check(options);
-  const { model } = checked;
   return {
-    name: model,
+    name: checked.model ?? 'claude',
     extractive: false,
     generate: (prompt, how = {}) => withRetries(checked, prompt, how),
   };
 }
 
-type Checked = Required<Omit<ClaudeOptions, 'endpoint' | 'timeouts'>> & {
+type Checked = Required<Omit<ClaudeOptions, 'endpoint' | 'timeouts' | 'model'>> & {
   readonly url: string;
+  readonly model: string | null;
   readonly timeouts: ClaudeTimeouts;
 };
 
@@ -97,8 +96,9 @@ function check(options: ClaudeOptions): Checked {
   const retries = options.retries ?? RETRIES;
   if (!Number.isInteger(retries) || retries < 0 || retries > MAX_RETRIES)
     throw invalid(`"retries" must be an integer of 0..${MAX_RETRIES}, not ${retries}.`);
-  const model = options.model ?? DEFAULT_MODEL;
-  if (!/^[\w.:/-]{1,128}$/.test(model)) throw invalid(`"model" is not the name of a model.`);
+  const model = options.model ?? null;
+  if (model !== null && !/^[\w.:/-]{1,128}$/.test(model))
+    throw invalid(`"model" is not the name of a model.`);
   return {
     url: messagesUrl(options.endpoint),
     model,
@@ -197,7 +197,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<Response> {
   const body = {
-    model: options.model,
+    ...(options.model === null ? {} : { model: options.model }),
     max_tokens: how.maxTokens ?? DEFAULT_MAX_TOKENS,
     system: prompt.system,
     messages: prompt.messages,

@@ -1,0 +1,389 @@
+/**
+ * Enrichment: for each record, render a template, generate, gate, insert. Resumable: the state of each
+ * record is durable under an idempotency key, the text before anything is done with it, and a second
+ * run generates nothing again.
+ *
+ * The text goes into a field of a human record. Its provenance lies in the memory collection; the
+ * loop shows the field as generated and never quotes it as evidence.
+ */
+import { asWhorlError, isWhorlError, WhorlError } from '../shared/errors.ts';
+import type { MilvusRow, VectorValue } from '../shared/milvus-types.ts';
+import type { BaseCollection } from './collection.ts';
+import { gateText, repeatOf, type TakenText } from './enrich-gate.ts';
+import { type EnrichState, keepState, readStates } from './enrich-state.ts';
+import type { CheckedEnrich } from './options.ts';
+import { Serial } from './serial.ts';
+import { quote, type Sibling } from './siblings.ts';
+import { fieldsOf, hasValue, render } from './template.ts';
+import type {
+  EnrichProgress,
+  EnrichResult,
+  Generation,
+  Generator,
+  LoopEmbedder,
+  LoopStore,
+  Prompt,
+} from './types.ts';
+
+export interface EnrichParts {
+  readonly store: LoopStore;
+  readonly embedder: LoopEmbedder;
+  readonly base: BaseCollection;
+  readonly memory: Sibling;
+  readonly generator: Generator;
+  readonly prompt: (text: string) => Promise<Prompt>;
+  readonly digest: (text: string) => Promise<string>;
+  readonly timestamp: () => string;
+}
+
+type Outcome = EnrichResult['records'][number];
+type Options = CheckedEnrich & { readonly signal: AbortSignal };
+
+/** After these no other record can fare better. */
+const HOPELESS: ReadonlySet<string> = new Set([
+  'no_key',
+  'unauthorized',
+  'forbidden',
+  'budget_exhausted',
+  'unsupported',
+  'network',
+]);
+/** Longest value that a filter compares when an inserted record is looked for. */
+const MAX_COMPARED = 1_024;
+/** What is paid for is kept, also when the run is cancelled meanwhile. */
+const NEVER = new AbortController().signal;
+
+/** Runs an enrichment. Resolves also when it was cancelled; rejects for storage errors and bad options. */
+export async function enrich(options: Options, parts: EnrichParts): Promise<EnrichResult> {
+  checkRows(options, parts);
+  const run = new Run(options, parts);
+  await run.start();
+  return run.finish();
+}
+
+function checkRows(options: Options, { base, generator }: EnrichParts): void {
+  if (generator.extractive)
+    throw new WhorlError(
+      'invalid_option',
+      `enrich: the generator "${generator.name}" only quotes sources and cannot write a text. Give the loop one that writes.`,
+    );
+  const known = base.fields.some(({ name, type }) => name === options.into && type === 'VarChar');
+  if (!known && !base.dynamic)
+    throw new WhorlError(
+      'invalid_option',
+      `enrich: the collection has no VarChar field "${options.into}" to take the text.`,
+    );
+  const needed = [...fieldsOf(options.template), ...(options.mention ?? [])];
+  options.rows.forEach((row, i) => {
+    const missing = needed.find((field) => !hasValue(row, field));
+    if (missing !== undefined)
+      throw new WhorlError(
+        'invalid_option',
+        `enrich: record ${i} has no "${missing}", which the template or "mention" names; nothing was generated.`,
+      );
+  });
+}
+
+class Run {
+  readonly #options: Options;
+  readonly #parts: EnrichParts;
+  readonly #mentions: readonly string[];
+  /** Gate and insertion see one text at a time, or two equal ones could pass side by side. */
+  readonly #admission = new Serial();
+  readonly #outcomes = new Map<string, Outcome>();
+  readonly #taken: TakenText[] = [];
+  #keys: string[] = [];
+  #states = new Map<string, EnrichState>();
+  #generated = 0;
+  #skipped = 0;
+  #usage = { inputTokens: 0, outputTokens: 0 };
+  #stopped: EnrichResult['stopped'] = null;
+  #why: string | null = null;
+  #broken = false;
+
+  constructor(options: Options, parts: EnrichParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#mentions = options.mention ?? fieldsOf(options.template);
+  }
+
+  async start(): Promise<void> {
+    const { rows, into, signal, concurrency } = this.#options;
+    this.#keys = await Promise.all(rows.map((row) => this.#keyOf(row)));
+    this.#states = await readStates(this.#parts.memory, into, { signal });
+    for (const { state, key, text, vector } of this.#states.values())
+      if (state === 'inserted') this.#taken.push({ key, text, vector });
+    const waiting = new Map(this.#keys.map((key, i) => [key, rows[i] as MilvusRow]));
+    const queue = waiting.entries();
+    await settled(Array.from({ length: concurrency }, () => this.#work(queue)));
+  }
+
+  finish(): EnrichResult {
+    const records = this.#keys.map(
+      (key): Outcome =>
+        this.#outcomes.get(key) ?? { key, state: 'pending', id: null, reason: this.#why },
+    );
+    return { ...this.#progress(), usage: this.#usage, stopped: this.#stopped, records };
+  }
+
+  async #work(queue: Iterable<[string, MilvusRow]>): Promise<void> {
+    try {
+      for (const [key, row] of queue) {
+        if (this.#mayStop()) return;
+        await this.#one(key, row);
+        this.#options.onProgress?.(this.#progress());
+      }
+    } catch (error) {
+      this.#broken = true;
+      throw error;
+    }
+  }
+
+  /** Whether the run ends before the next record. */
+  #mayStop(): boolean {
+    if (this.#options.signal.aborted) this.#stopped ??= 'aborted';
+    return this.#broken || this.#stopped !== null;
+  }
+
+  async #one(key: string, row: MilvusRow): Promise<void> {
+    const known = this.#states.get(key);
+    if (known?.state === 'inserted' || known?.state === 'quarantined') {
+      this.#skipped += 1;
+      this.#settle(known);
+      return;
+    }
+    const resumed = known?.state === 'generated';
+    const state = resumed ? known : await this.#generate(key, row);
+    if (state === null) return;
+    try {
+      await this.#admission.run(() => this.#admit(state, row, resumed));
+    } catch (error) {
+      // The text is kept as generated: the next run inserts it without generating.
+      const { code, message } = asWhorlError(error);
+      if (code === 'aborted' || code === 'closed') this.#stopped ??= 'aborted';
+      else if (isOfRecord(error)) this.#settle({ ...state, state: 'failed', reason: message });
+      else throw error;
+    }
+  }
+
+  /** A generated and kept text, or null where there is none. */
+  async #generate(key: string, row: MilvusRow): Promise<EnrichState | null> {
+    const { template, into, maxTokens, signal, tokenBudget } = this.#options;
+    const { generator, memory, timestamp } = this.#parts;
+    if (tokenBudget !== undefined && this.#spent() >= tokenBudget) {
+      this.#stopped ??= 'token_budget';
+      return null;
+    }
+    const prompt = await this.#parts.prompt(render(template, row));
+    const blankState = { key, into, recordId: '', vector: null, promptHash: prompt.hash };
+    try {
+      const generation = await generator.generate(prompt, { signal, maxTokens });
+      this.#book(generation);
+      const reason = whyUnusable(generation);
+      const { model, usage } = generation;
+      const text = generation.text.trim();
+      const state = reason === null ? 'generated' : 'failed';
+      const made = { ...blankState, state, text, model, usage, reason, at: timestamp() } as const;
+      await keepState(memory, made, { signal: NEVER });
+      if (reason === null) return made;
+      this.#settle(made);
+    } catch (error) {
+      await this.#generationFailed(error, { ...blankState, at: timestamp() });
+    }
+    return null;
+  }
+
+  async #generationFailed(
+    error: unknown,
+    state: Pick<EnrichState, 'key' | 'into' | 'recordId' | 'vector' | 'promptHash' | 'at'>,
+  ): Promise<void> {
+    const { generator, memory } = this.#parts;
+    const { code, message } = asWhorlError(error);
+    if (STORAGE.has(code)) throw error;
+    if (code === 'aborted' || code === 'closed') {
+      this.#stopped ??= 'aborted';
+      return;
+    }
+    if (HOPELESS.has(code)) {
+      this.#stopped ??= 'generator';
+      this.#why ??= message;
+      return;
+    }
+    const usage = { inputTokens: 0, outputTokens: 0 };
+    const failed = { ...state, state: 'failed', text: '', model: generator.name, usage } as const;
+    await keepState(memory, { ...failed, reason: message }, { signal: NEVER });
+    this.#settle({ ...failed, reason: message });
+  }
+
+  async #admit(state: EnrichState, row: MilvusRow, resumed: boolean): Promise<void> {
+    const { memory } = this.#parts;
+    const { text } = state;
+    const verdict = gateText({
+      text,
+      mentions: this.#mentions.flatMap((field) => {
+        const value = row[field];
+        return typeof value === 'string' ? [[field, value] as const] : [];
+      }),
+      numbers: Object.entries(row).flatMap(([field, value]) =>
+        typeof value === 'number' ? [[field, value] as const] : [],
+      ),
+    });
+    const vector = verdict.ok ? await this.#embed(text) : null;
+    const repeated = verdict.ok ? repeatOf(text, vector, this.#taken) : null;
+    const reason = verdict.ok
+      ? repeated && 'it repeats the text of another record'
+      : verdict.reason;
+    if (reason !== null) {
+      const quarantined = { ...state, state: 'quarantined', reason, vector } as const;
+      await keepState(memory, quarantined, { signal: NEVER });
+      this.#settle(quarantined);
+      return;
+    }
+    const recordId = await this.#insert(row, text, vector, resumed);
+    const inserted = { ...state, state: 'inserted', recordId, vector } as const;
+    await keepState(memory, inserted, { signal: NEVER });
+    this.#taken.push({ key: state.key, text, vector });
+    this.#settle(inserted);
+  }
+
+  async #embed(text: string): Promise<Float32Array> {
+    const { signal } = this.#options;
+    const { vectors } = await this.#parts.embedder.embed([text], { signal, priority: 'bulk' });
+    return vectors;
+  }
+
+  /** Inserts the record; a resumed one may be there already. Returns its key. */
+  async #insert(
+    row: MilvusRow,
+    text: string,
+    vector: Float32Array | null,
+    resumed: boolean,
+  ): Promise<string> {
+    const { base, store } = this.#parts;
+    const { into } = this.#options;
+    const whole: MilvusRow = {
+      ...row,
+      [into]: text,
+      ...(await this.#vectorFor(row, text, vector)),
+    };
+    const call = { signal: NEVER };
+    const body = { collectionName: base.name, data: [whole] };
+    if (!base.autoId && hasValue(row, base.keyField)) {
+      const { upsertIds } = await store.upsert(body, call);
+      return String(upsertIds[0]);
+    }
+    const there = resumed ? await this.#find(whole) : null;
+    if (there !== null) return there;
+    const { insertIds } = await store.insert(body, call);
+    return String(insertIds[0]);
+  }
+
+  /** The vector of a record whose collection does not embed by itself. */
+  async #vectorFor(
+    row: MilvusRow,
+    text: string,
+    vector: Float32Array | null,
+  ): Promise<{ readonly [field: string]: VectorValue }> {
+    const { base } = this.#parts;
+    if (base.embeddedFrom !== null || hasValue(row, base.annsField)) return {};
+    if (vector !== null && base.textField === this.#options.into)
+      return { [base.annsField]: vector };
+    const searched = row[base.textField];
+    const of = typeof searched === 'string' && searched !== '' ? searched : text;
+    return { [base.annsField]: await this.#embed(of) };
+  }
+
+  /** The key of a record with these very texts: where a crash fell between its insertion and the note of it. */
+  async #find(row: MilvusRow): Promise<string | null> {
+    const { base, store } = this.#parts;
+    const same = base.fields.flatMap(({ name, type }) => {
+      const value = row[name];
+      if (type !== 'VarChar' || typeof value !== 'string') return [];
+      const compared = value.length <= MAX_COMPARED || name === this.#options.into;
+      return compared ? [`${name} == ${quote(value)}`] : [];
+    });
+    const [found] = await store.query(
+      {
+        collectionName: base.name,
+        filter: same.join(' and '),
+        limit: 1,
+        outputFields: [base.keyField],
+      },
+      { signal: this.#options.signal },
+    );
+    return found ? String(found[base.keyField]) : null;
+  }
+
+  #keyOf(row: MilvusRow): Promise<string> {
+    const { template, into } = this.#options;
+    const fields = Object.entries(row)
+      .filter(([field, value]) => field !== into && !ArrayBuffer.isView(value))
+      .map(([field, value]) => [field, typeof value === 'bigint' ? value.toString() : value])
+      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    return this.#parts.digest(JSON.stringify([this.#parts.base.name, template, into, fields]));
+  }
+
+  #spent(): number {
+    return this.#usage.inputTokens + this.#usage.outputTokens;
+  }
+
+  #book({ usage }: Generation): void {
+    this.#generated += 1;
+    this.#usage = {
+      inputTokens: this.#usage.inputTokens + usage.inputTokens,
+      outputTokens: this.#usage.outputTokens + usage.outputTokens,
+    };
+  }
+
+  #settle({ key, state, recordId, reason }: EnrichState): void {
+    const settled = state === 'generated' ? 'pending' : state;
+    const id = recordId === '' ? null : recordId;
+    this.#outcomes.set(key, { key, state: settled, id, reason });
+  }
+
+  #progress(): EnrichProgress {
+    const outcomes = this.#keys.flatMap((key) => this.#outcomes.get(key) ?? []);
+    return {
+      done: outcomes.length,
+      total: this.#keys.length,
+      generated: this.#generated,
+      skipped: this.#skipped,
+      failed: outcomes.filter(({ state }) => state === 'failed').length,
+    };
+  }
+}
+
+/** Errors of the store itself: the run ends, since no other record could be kept either. */
+const STORAGE: ReadonlySet<string> = new Set([
+  'not_leader',
+  'storage_unavailable',
+  'storage_full',
+  'storage_lost',
+  'storage_too_new',
+  'storage_blocked',
+  'worker_lost',
+  'worker_start_failed',
+]);
+
+/** Milvus codes of a value that its field does not take: invalid, missing, too large, insert data. */
+const RECORD_CODES: ReadonlySet<number> = new Set([1100, 1101, 1102, 1804, 1806]);
+
+/** Errors that concern one record. */
+function isOfRecord(error: unknown): boolean {
+  return isWhorlError(error) && RECORD_CODES.has(error.milvusCode ?? 0);
+}
+
+function whyUnusable(generation: Generation): string | null {
+  const { stopReason, extractive, text } = generation;
+  if (extractive) return 'the offline generator answered, and it cannot write a text';
+  if (stopReason !== 'end_turn' && stopReason !== 'stop_sequence')
+    return `the generation ended by "${stopReason}"`;
+  return text.trim() === '' ? 'the generation is empty' : null;
+}
+
+/** Waits for all, then throws the first failure: nothing of a run goes on behind its back. */
+async function settled(work: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
