@@ -1,0 +1,88 @@
+/**
+ * `<whorl-composer>`: the question box. Asks, or searches by words while there is no model; Stop
+ * while an answer comes. Enter sends, Shift and Enter starts a line, and an input method keeps its
+ * own Enter.
+ */
+import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { icons } from './icons.ts';
+import { MAX_QUESTION } from './session.ts';
+import { type Ability, abilityOf } from './state.ts';
+import type { Scene } from './views/scene.ts';
+
+const QUIET_MS = 150;
+
+export class ComposerElement extends LitElement {
+  static override properties = { scene: { attribute: false } };
+  declare scene: Scene | null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    super();
+    this.scene = null;
+  }
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#timer);
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { scene } = this;
+    if (!scene) return nothing;
+    const { words, state } = scene;
+    const ability = abilityOf(state);
+    const note = noteOf(scene, ability);
+    return html`<form class="composer" @submit=${this.#onSubmit}>
+      ${note ? html`<p class="composer-note" id="composer-note">${note}</p>` : nothing}
+      <div class="composer-box">
+        <textarea rows="1" name="question" maxlength=${MAX_QUESTION} enterkeyhint="send"
+          aria-label=${words.composer.label} placeholder=${words.composer.placeholder}
+          aria-describedby=${note ? 'composer-note' : nothing}
+          @keydown=${this.#onKey} @input=${this.#onInput}></textarea>
+        ${
+          state.running?.state === 'running'
+            ? html`<button class="go stop" type="button" @click=${() => scene.session.stop()}>${icons.stop}<span>${words.composer.stop}</span></button>`
+            : html`<button class="go" type="submit">${ability === 'ask' ? icons.send : icons.search}<span>${ability === 'ask' ? words.composer.ask : words.composer.search}</span></button>`
+        }
+      </div>
+    </form>`;
+  }
+
+  readonly #onSubmit = (event: Event): void => {
+    event.preventDefault();
+    this.#send();
+  };
+
+  readonly #onKey = (event: KeyboardEvent): void => {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.#send();
+  };
+
+  readonly #onInput = (event: InputEvent): void => {
+    clearTimeout(this.#timer);
+    const { scene } = this;
+    if (!scene || event.isComposing || abilityOf(scene.state) === 'ask') return;
+    const query = (event.target as HTMLTextAreaElement).value;
+    this.#timer = setTimeout(() => void scene.session.search(query), QUIET_MS);
+  };
+
+  #send(): void {
+    const box = this.querySelector('textarea');
+    const question = box?.value.trim() ?? '';
+    if (!box || question === '' || !this.scene) return;
+    clearTimeout(this.#timer);
+    const isAsked = abilityOf(this.scene.state) === 'ask';
+    this.scene.ask(question);
+    if (isAsked) box.value = '';
+  }
+}
+
+function noteOf({ words }: Scene, ability: Ability): string {
+  if (ability === 'words') return words.composer.byWords;
+  return ability === 'read' ? words.composer.readOnly : '';
+}

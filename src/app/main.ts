@@ -1,0 +1,83 @@
+/**
+ * The app's entry: hands the real world to the session and puts the app on the page.
+ */
+import { claude, createEngine, extractive, fallback } from '../index.ts';
+import { AnswerElement } from './answer-element.ts';
+import { AppElement } from './app-element.ts';
+import { ComposerElement } from './composer-element.ts';
+import type { Memo, RoomEstimate } from './ports.ts';
+import { RecordsElement } from './records-element.ts';
+import { sampleRecords } from './sample/sample.ts';
+import { Session } from './session.ts';
+import { SpiralElement } from './spiral-element.ts';
+
+const PROBE_MS = 5_000;
+
+/** Local storage; where it is blocked, nothing is remembered and nothing fails. */
+const memo: Memo = {
+  read(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  },
+  write(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // Blocked or full: the choice holds for this visit.
+    }
+  },
+};
+
+async function room(): Promise<RoomEstimate> {
+  const { storage } = navigator;
+  if (!storage?.estimate) return { usedBytes: null, quotaBytes: null, persisted: false };
+  const { usage = null, quota = null } = await storage.estimate();
+  return { usedBytes: usage, quotaBytes: quota, persisted: await storage.persisted() };
+}
+
+/** The proxy lies beside the page; the path of the page does not count, its folder does. */
+const endpoint = new URL('.', location.href);
+
+async function probe(signal: AbortSignal): Promise<'key' | 'no_key' | 'unreachable'> {
+  try {
+    const how = { signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]) };
+    const response = await fetch(new URL('healthz', endpoint), { ...how, cache: 'no-store' });
+    if (!response.ok) return 'unreachable';
+    const health: unknown = await response.json();
+    const hasKey = typeof health === 'object' && health !== null && 'key' in health && health.key;
+    return hasKey === true ? 'key' : 'no_key';
+  } catch {
+    return 'unreachable';
+  }
+}
+
+customElements.define('whorl-answer', AnswerElement);
+customElements.define('whorl-spiral', SpiralElement);
+customElements.define('whorl-composer', ComposerElement);
+customElements.define('whorl-records', RecordsElement);
+customElements.define('whorl-app', AppElement);
+
+const session = new Session({
+  startEngine: () => createEngine(),
+  sample: sampleRecords,
+  generator: fallback(claude({ endpoint }), extractive()),
+  probe,
+  memo,
+  room,
+  persist: async () => (await navigator.storage?.persist?.()) ?? false,
+  frame: (callback) => requestAnimationFrame(callback),
+  later: (callback, ms) => setTimeout(callback, ms),
+});
+
+const app = new AppElement();
+app.session = session;
+app.memo = memo;
+document.body.append(app);
+void session.start();
+window.addEventListener('pagehide', (event) => {
+  // A page that may come back from the back/forward cache keeps its engine.
+  if (!event.persisted) void session.close();
+});
