@@ -85,7 +85,7 @@ function codes4(from: usize, factor: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), factor)));
 }
 
-/** Writes int8 codes; returns the length of what they miss of the vector. */
+/** Writes int8 codes in steps of `most / 127`; returns the length of what they miss of the vector. */
 function writeCodes(vector: usize, record: usize, most: f32): f32 {
   const factor = f32x4.splat(127 / most);
   const step = f32x4.splat(most / 127);
@@ -105,7 +105,25 @@ function writeCodes(vector: usize, record: usize, most: f32): f32 {
     vector += 32;
     record += 8;
   }
-  return most * Mathf.sqrt(sumFloats(missed)) * (1 + ROUNDING);
+  return most * Mathf.sqrt(sumFloats(missed));
+}
+
+/** Inner product of what the codes miss, in steps, with the codes. */
+function missedAlong(vector: usize, record: usize, step: f32): f32 {
+  const inverse = f32x4.splat(1 / step);
+  let sum = f32x4.splat(0);
+  const end = record + padded;
+  while (record < end) {
+    const codes = v128.load_ext<i8>(record);
+    const low = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(codes));
+    const high = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(codes));
+    const e0 = f32x4.sub(f32x4.mul(v128.load(vector), inverse), low);
+    const e1 = f32x4.sub(f32x4.mul(v128.load(vector, 16), inverse), high);
+    sum = f32x4.add(sum, f32x4.add(f32x4.mul(e0, low), f32x4.mul(e1, high)));
+    vector += 32;
+    record += 8;
+  }
+  return sumFloats(sum);
 }
 
 /** Sum of squares of a record's codes. */
@@ -138,12 +156,20 @@ function encodeRow(row: u32): f32 {
   const length = lengthOf(vector, most);
   if (!(length <= LONGEST)) return NaN;
   const missed = writeCodes(vector, record, most);
-  const step = most / 127;
+  // The scale of least squares: what is missed is then at a right angle to the codes, so that it does
+  // not change the distance of rows that are near each other, however far they are from zero.
+  let step = most / 127;
+  const squared = squaredCodes(record);
+  const stretch = missedAlong(vector, record, step) / squared;
+  const along = stretch * step;
+  step += along;
+  const across = max<f32>(0, missed * missed - along * along * squared);
+  const error = Mathf.sqrt(across + missed * missed * ROUNDING) * (1 + ROUNDING);
   const unit: f32 = metric == COSINE ? 1 / length : 1;
   store<f32>(scaleAt(record), step * unit);
-  store<f32>(errorAt(record), missed * unit);
+  store<f32>(errorAt(record), error * unit);
   store<f32>(normAt(record), metric == COSINE ? unit : length);
-  if (metric == L2) store<f32>(offsetAt(record), squaredCodes(record) * step * step);
+  if (metric == L2) store<f32>(offsetAt(record), squared * step * step);
   return length;
 }
 

@@ -11,11 +11,11 @@
  */
 import { dotCodes4 } from './dot';
 import {
-  errorWeight, queryCodes, queryError, queryOffset, queryScale, queryWeight, scaleWeight, trueDistance,
+  errorWeight, queryCodes, queryError, queryOffset, queryScale, scaleWeight, trueDistance,
 } from './encode';
 import { distanceOf, keyAt, keyOf, pushFar, replaceFar, sortFar } from './heap';
 import { allocate } from './memory';
-import { L2, metric, padded, recordOf, recordStride, rowsPerBlock } from './rows';
+import { errorAt, L2, metric, offsetAt, padded, recordOf, recordStride, rowsPerBlock, scaleAt } from './rows';
 
 /** Relative rounding of a difference of squares in float32. */
 const CANCELLATION: f32 = 1e-6;
@@ -67,6 +67,26 @@ export function offer(row: u32): void {
   if (bestCount < wanted) pushFar(best, bestCount++, key);
   else replaceFar(best, bestCount, key);
   if (bestCount == wanted) worst = distanceOf(keyAt(best, 0));
+}
+
+/** Compares a node by its floats, unless its distance by codes says that it cannot be among the best. */
+export function offerIfNear(row: u32, distance: f32): void {
+  if (bestCount == wanted) {
+    const record = recordOf(row);
+    const error = load<f32>(errorAt(record));
+    const bound: f32 =
+      metric == L2
+        ? squaredBound(distance, error, load<f32>(offsetAt(record)) + queryOffset)
+        : distance - error * errorWeight - load<f32>(scaleAt(record)) * scaleWeight;
+    if (bound >= worst) return;
+  }
+  offer(row);
+}
+
+/** The least true squared distance; `squares`: what was added up to get `distance`. */
+function squaredBound(distance: f32, error: f32, squares: f32): f32 {
+  const d = max<f32>(distance, 0);
+  return d - 2 * Mathf.sqrt(d) * (error + queryError) - squares * CANCELLATION;
 }
 
 /** The least true distances that four rows can have, from their codes. */

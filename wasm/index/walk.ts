@@ -11,7 +11,7 @@ import {
   clearNear, distanceOf, keyAt, keyOf, nearCount, nearest, popNear, pushFar, pushNear, replaceFar, reserveNear,
   sortFar,
 } from './heap';
-import { offer } from './scan';
+import { offer, offerIfNear } from './scan';
 import { rowCount, twinOf } from './rows';
 
 /** Nodes found, farthest first; after {@link walk} nearest first. */
@@ -120,8 +120,13 @@ export function entryKey(codes: usize): u64 {
 }
 
 /** Offers every row that a node stands for. */
-function offerNode(node: u32, bitmap: usize): void {
-  let row = node;
+function offerNode(key: u64, bitmap: usize): void {
+  let row = <u32>key;
+  if (load<u32>(twinOf(row)) == 0) {
+    // Alone, and therefore allowed when it was found.
+    offerIfNear(row, distanceOf(key));
+    return;
+  }
   while (true) {
     if (bitmap == 0 || (load<u32>(bitmap + (<usize>(row >> 5) << 2)) >> (row & 31)) & 1) offer(row);
     const twin = load<u32>(twinOf(row));
@@ -137,6 +142,6 @@ export function searchGraph(breadth: i32, bitmap: usize): bool {
   for (let layer = top; layer > 0; layer--) key = descend(queryCodes, key, layer);
   startVisit();
   const count = walk(queryCodes, key, breadth, 0, bitmap);
-  for (let i = 0; i < count; i++) offerNode(<u32>keyAt(found, i), bitmap);
+  for (let i = 0; i < count; i++) offerNode(keyAt(found, i), bitmap);
   return true;
 }

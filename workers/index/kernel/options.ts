@@ -11,7 +11,7 @@ export interface VectorIndexOptions {
   /** `L2` is the squared distance. */
   readonly metric: MetricType;
   readonly indexType: 'FLAT' | 'HNSW';
-  /** Links a node in the upper layers, half of those in the lowest; 2..512, default 16. */
+  /** Links a node in an upper layer, twice as many in the lowest; 2..512, default 32. */
   readonly M?: number;
   /** Nodes looked at for the links of a new one; 1..32,768, default 200. */
   readonly efConstruction?: number;
@@ -26,7 +26,7 @@ export interface VectorIndexOptions {
 export interface VectorSearchOptions {
   /** Hits, at least 1; fewer are returned where fewer rows match. */
   readonly limit: number;
-  /** Nodes that a walk keeps: more find more and take longer; 1..65,536, default 128. */
+  /** Nodes that a walk keeps: more find more and take longer; 1..65,536, default 384. */
   readonly ef?: number;
   /** Rows that may be returned: bit `i & 31` of word `i >>> 5` is row i; a word for each 32 rows. Default all. */
   readonly allowed?: Uint32Array;
@@ -34,6 +34,8 @@ export interface VectorSearchOptions {
   readonly allowedCount?: number;
   /** Compare all rows that may be returned. Default false. */
   readonly exact?: boolean;
+  /** Walk the graph, as far as there is one, even where comparing is cheaper. Default false; for measurements. */
+  readonly walk?: boolean;
 }
 
 export type CheckedIndexOptions = Required<VectorIndexOptions>;
@@ -50,7 +52,7 @@ const INDEX_OPTIONS = new Set([
   'seed',
   'maxBytes',
 ]);
-const SEARCH_OPTIONS = new Set(['limit', 'ef', 'allowed', 'allowedCount', 'exact']);
+const SEARCH_OPTIONS = new Set(['limit', 'ef', 'allowed', 'allowedCount', 'exact', 'walk']);
 
 /** An integer between bounds, or `invalid_option`. */
 export function integer(name: string, value: unknown, least: number, most: number): number {
@@ -89,7 +91,7 @@ export function checkIndexOptions(options: VectorIndexOptions): CheckedIndexOpti
     dimension: integer('dimension', options.dimension, 2, 4096),
     metric: oneOf('metric', options.metric, ['IP', 'COSINE', 'L2']),
     indexType: oneOf('indexType', options.indexType, ['FLAT', 'HNSW']),
-    M: integer('M', options.M ?? 16, 2, 512),
+    M: integer('M', options.M ?? 32, 2, 512),
     efConstruction: integer('efConstruction', options.efConstruction ?? 200, 1, 32_768),
     exactBelow: integer('exactBelow', options.exactBelow ?? EXACT_BELOW, 0, 2 ** 31),
     seed: integer('seed', options.seed ?? 1, 0, 2 ** 32 - 1),

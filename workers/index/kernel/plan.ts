@@ -19,6 +19,8 @@ export interface SearchFacts {
   readonly exactBelow: number;
   /** The caller wants the exact answer. */
   readonly exact: boolean;
+  /** The caller wants a walk even where comparing is cheaper. */
+  readonly walk: boolean;
 }
 
 export type SearchPlan =
@@ -29,7 +31,7 @@ export type SearchPlan =
 /** Default of `exactBelow`: an exact scan of so many MiniLM vectors takes about as long as a walk. */
 export const EXACT_BELOW = 10_000;
 /** Default of `ef`: recall@10 of at least .99 on the 93,150 test vectors at M 48, efConstruction 200. */
-export const DEFAULT_EF = 128;
+export const DEFAULT_EF = 384;
 /** A walk compares about so many rows for each node that it keeps (M 48). */
 export const COMPARED_PER_NODE = 30;
 /** A row at random costs about so many rows in order: a cache miss. */
@@ -43,8 +45,10 @@ export function walkCost(breadth: number, share: number): number {
 /** Chooses; see {@link SearchFacts}. */
 export function planSearch(facts: SearchFacts): SearchPlan {
   const { rows, inserted, allowed, limit, exactBelow } = facts;
-  if (facts.exact || inserted === 0 || allowed <= exactBelow) return { kind: 'exact' };
   const breadth = Math.max(facts.ef, limit);
+  if (facts.exact || inserted === 0) return { kind: 'exact' };
+  if (facts.walk) return { kind: 'graph', breadth };
+  if (allowed <= exactBelow) return { kind: 'exact' };
   const share = allowed / rows;
   const pending = (rows - inserted) * share;
   if (walkCost(breadth, share) + pending >= allowed) return { kind: 'exact' };

@@ -203,6 +203,7 @@ export class VectorIndex {
       ef: options.ef ?? DEFAULT_EF,
       exactBelow: this.#options.exactBelow,
       exact: options.exact ?? false,
+      walk: options.walk ?? false,
     });
   }
 
