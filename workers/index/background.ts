@@ -1,0 +1,68 @@
+/**
+ * Work that nobody waits for: building graphs in slices, so that calls are answered in between, saving
+ * finished graphs, and embedding again what another model embedded. One job runs at a time.
+ */
+import { asWhorlError, type WhorlError } from '../../src/shared/errors.ts';
+
+export interface BackgroundOptions {
+  /** Lets waiting calls run; a macrotask. */
+  readonly pause: () => Promise<void>;
+  /** A job failed; it is not tried again until it is asked for again. */
+  readonly onTrouble: (error: WhorlError) => void;
+}
+
+export type Job = (pause: () => Promise<void>, signal: AbortSignal) => Promise<void>;
+
+export class Background {
+  readonly #options: BackgroundOptions;
+  readonly #jobs = new Map<string, Job>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | null = null;
+
+  constructor(options: BackgroundOptions) {
+    this.#options = options;
+  }
+
+  /** Queues a job; one of the same name that still waits is replaced. */
+  add(name: string, job: Job): void {
+    if (this.#stop.signal.aborted) return;
+    this.#jobs.set(name, job);
+    this.#start();
+  }
+
+  #start(): void {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      // A job may have come after the last look and before this.
+      if (this.#jobs.size > 0) this.#start();
+    });
+  }
+
+  /** Resolves when nothing is queued or running. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { pause, onTrouble } = this.#options;
+    await pause();
+    for (;;) {
+      const [next] = this.#jobs;
+      if (next === undefined || this.#stop.signal.aborted) return;
+      const [name, job] = next;
+      this.#jobs.delete(name);
+      try {
+        await job(pause, this.#stop.signal);
+      } catch (error) {
+        if (!this.#stop.signal.aborted) onTrouble(asWhorlError(error));
+      }
+    }
+  }
+
+  /** Stops after the present slice. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#jobs.clear();
+    await this.idle();
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * The index and store without a worker around it: storage, lock, clock and embedder come from outside,
+ * so the same code runs in a worker, in Node and in tests.
+ */
+import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import type { MilvusEnvelope } from '../../src/shared/milvus-types.ts';
+import type {
+  CandidatesRequest,
+  CandidatesResult,
+  EmbedProgress,
+  EmbedRequest,
+  EmbedResult,
+  LexicalHit,
+  StoreStatus,
+} from '../../src/shared/types.ts';
+import { Background } from './background.ts';
+import { invalid } from './body.ts';
+import { candidates } from './candidates.ts';
+import type { Collection } from './collection.ts';
+import type { CoreEmbedder } from './embedder.ts';
+import { answer, type CallScope, type Clock } from './endpoints.ts';
+import { graphJob, wantsGraph } from './graph-job.ts';
+import type { LeaderLock } from './leader.ts';
+import { Ledger } from './ledger.ts';
+import { LexicalIndex } from './lexical/lexical-index.ts';
+import { reembedJob } from './reembed-job.ts';
+import { MemoryStorage } from './storage/memory-storage.ts';
+import type { Storage } from './storage/storage.ts';
+import { Store } from './store.ts';
+
+export type { Clock } from './endpoints.ts';
+
+export interface CoreOptions {
+  /** Name of the database; also of the lock. */
+  readonly name: string;
+  /** Opens durable storage; null: memory was asked for. */
+  readonly openStorage: (() => Promise<Storage>) | null;
+  /** Null: nobody else can open this storage. */
+  readonly lock: LeaderLock | null;
+  readonly clock: Clock;
+  readonly embedder: CoreEmbedder;
+  /** Lets waiting calls run between slices of background work. */
+  readonly pause: () => Promise<void>;
+}
+
+export interface CoreCall {
+  readonly signal?: AbortSignal | undefined;
+  readonly report?: ((progress: EmbedProgress) => void) | undefined;
+}
+
+const MAX_LEXICAL_TEXTS = 100_000;
+
+export class IndexCore {
+  readonly #options: CoreOptions;
+  readonly #ledger: Ledger;
+  readonly #background: Background;
+  readonly #closing = new AbortController();
+  readonly #watchers = new Set<(status: StoreStatus) => void>();
+  readonly #embedder: CoreEmbedder;
+  #release: (() => void) | null = null;
+  #fingerprint: string | null = null;
+  #why: string | undefined;
+
+  private constructor(options: CoreOptions, ledger: Ledger, why?: string) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#why = why;
+    this.#embedder = { embed: (request, how) => this.#embed(request, how) };
+    this.#background = new Background({
+      pause: options.pause,
+      onTrouble: (error) => this.#explain(`Background work stopped: ${error.message}`),
+    });
+  }
+
+  /**
+   * Opens the database and takes the lead where it is free. Where the browser denies storage the
+   * collections live in memory and the status says `volatile` and why. Rejects with `storage_too_new`,
+   * `storage_blocked`, `storage_full`, `storage_lost`.
+   */
+  static async open(options: CoreOptions): Promise<IndexCore> {
+    const { storage, why } = await openStorage(options);
+    const store = new Store(storage);
+    let core: IndexCore | null = null;
+    try {
+      const ledger = await Ledger.open(store, options.clock.now, () => core?.demoted());
+      core = new IndexCore(options, ledger, why);
+      await core.#seekLead();
+      return core;
+    } catch (error) {
+      storage.close();
+      throw error;
+    }
+  }
+
+  async #seekLead(): Promise<void> {
+    const { lock, name } = this.#options;
+    const volatile = !this.#ledger.store.storage.durable;
+    if (lock === null || volatile) return this.#lead(() => {});
+    const { signal } = this.#closing;
+    const hold = await lock.acquire(name, { wait: false, signal });
+    if (hold === null) {
+      this.#waitForLead(lock);
+      return;
+    }
+    void hold.lost.then(() => this.#ledger.demote());
+    await this.#lead(hold.release);
+  }
+
+  async #lead(release: () => void): Promise<void> {
+    this.#release = release;
+    try {
+      await this.#ledger.lead();
+    } catch (error) {
+      this.#release = null;
+      release();
+      throw error;
+    }
+    this.#tell();
+  }
+
+  /** The lock comes when the leading tab goes, also when it crashes. */
+  #waitForLead(lock: LeaderLock): void {
+    const { signal } = this.#closing;
+    const take = async (): Promise<void> => {
+      const hold = await lock.acquire(this.#options.name, { wait: true, signal });
+      if (hold === null) return;
+      if (signal.aborted) return hold.release();
+      void hold.lost.then(() => this.#ledger.demote());
+      await this.#lead(hold.release);
+    };
+    take().catch((error: unknown) => {
+      if (!signal.aborted) this.#explain(`This tab could not take over writing: ${String(error)}`);
+    });
+  }
+
+  /** The right to write is gone; this tab reads on and queues for it again. */
+  demoted(): void {
+    this.#release?.();
+    this.#release = null;
+    this.#tell();
+    const { lock } = this.#options;
+    if (lock !== null && !this.#closing.signal.aborted) this.#waitForLead(lock);
+  }
+
+  /** Answers a Milvus REST v2 endpoint; rejects with its code in `milvusCode`. */
+  async milvus(endpoint: string, body: unknown, call: CoreCall = {}): Promise<MilvusEnvelope> {
+    throwIfAborted(call.signal);
+    const before = this.#ledger.size;
+    const envelope = await answer(endpoint, body, this.#scope(call));
+    this.#buildGraphs();
+    if (this.#ledger.size !== before) this.#tell();
+    return envelope;
+  }
+
+  /** See {@link CandidatesRequest}. */
+  async candidates(request: CandidatesRequest, call: CoreCall = {}): Promise<CandidatesResult> {
+    throwIfAborted(call.signal);
+    const result = await candidates(this.#scope(call), request);
+    this.#buildGraphs();
+    return result;
+  }
+
+  /** BM25 over texts that are in no collection, best first. */
+  lexical(request: {
+    readonly texts: readonly string[];
+    readonly query: string;
+    readonly limit: number;
+  }): { readonly hits: LexicalHit[] } {
+    if (request.texts.length > MAX_LEXICAL_TEXTS) {
+      throw invalid(`at most ${MAX_LEXICAL_TEXTS} texts, got ${request.texts.length}`);
+    }
+    const index = new LexicalIndex();
+    for (const [row, text] of request.texts.entries()) index.add(row, text);
+    const { rows, scores } = index.search(request.query, request.limit);
+    return { hits: Array.from(rows, (row, i) => ({ index: row, score: scores[i] ?? 0 })) };
+  }
+
+  status(): StoreStatus {
+    const { storage } = this.#ledger.store;
+    return {
+      storage: storage.kind,
+      durability: storage.durable ? 'durable' : 'volatile',
+      role: this.#ledger.role,
+      collections: this.#ledger.size,
+      ...(this.#why === undefined ? {} : { why: this.#why }),
+    };
+  }
+
+  /** Calls `report` with each change of the status until the signal aborts or the core is closed. */
+  watch(report: (status: StoreStatus) => void, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        this.#watchers.delete(report);
+        resolve();
+      };
+      if (signal.aborted || this.#closing.signal.aborted) return stop();
+      this.#watchers.add(report);
+      signal.addEventListener('abort', stop, { once: true });
+      this.#closing.signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  /** A model was connected: fields of another model's vectors are embedded again. */
+  modelConnected(fingerprint: string): void {
+    this.#fingerprint = fingerprint;
+    for (const collection of this.#ledger.collections) {
+      for (const { output } of collection.record.spec.functions) {
+        const stored = collection.record.vectors[output]?.fingerprint ?? null;
+        if (stored !== null && stored !== fingerprint) {
+          this.#reembed(collection, output, fingerprint);
+        }
+      }
+    }
+  }
+
+  /** Resolves when no background work is left; for tests and for closing. */
+  idle(): Promise<void> {
+    return this.#background.idle();
+  }
+
+  /** Waits for what was accepted, then lets go of storage and lock. Later calls reject with `closed`. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    await this.#background.close();
+    await this.#ledger.close();
+    this.#release?.();
+    this.#release = null;
+  }
+
+  #scope(call: CoreCall): CallScope {
+    if (this.#closing.signal.aborted) throw new WhorlError('closed', 'The store was closed.');
+    return {
+      ledger: this.#ledger,
+      embedder: this.#embedder,
+      clock: this.#options.clock,
+      signal: call.signal,
+      report: call.report,
+      fingerprint: () => this.#fingerprint,
+      grown: () => this.#buildGraphs(),
+      differs: (collection, field, present) => this.#reembed(collection, field, present),
+    };
+  }
+
+  async #embed(
+    request: EmbedRequest,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<EmbedResult> {
+    const result = await this.#options.embedder.embed(request, options);
+    this.#fingerprint = result.fingerprint;
+    return result;
+  }
+
+  #buildGraphs(): void {
+    for (const collection of this.#ledger.collections) {
+      for (const field of collection.openVectors) {
+        if (!wantsGraph(field)) continue;
+        const { monotonic } = this.#options.clock;
+        const name = `graph ${collection.record.id} ${field.field.name}`;
+        this.#background.add(name, graphJob(this.#ledger, collection, field, monotonic));
+      }
+    }
+  }
+
+  #reembed(collection: Collection, field: string, present: string): void {
+    if (this.#ledger.role !== 'leader') return;
+    const options = { ledger: this.#ledger, collection, field, present, embedder: this.#embedder };
+    this.#background.add(`embed ${collection.record.id} ${field}`, reembedJob(options));
+  }
+
+  #explain(why: string): void {
+    this.#why = why;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const status = this.status();
+    for (const report of this.#watchers) report(status);
+  }
+}
+
+async function openStorage(
+  options: CoreOptions,
+): Promise<{ readonly storage: Storage; readonly why?: string }> {
+  if (options.openStorage === null) {
+    return {
+      storage: new MemoryStorage(),
+      why: 'Memory was asked for; nothing outlives the page.',
+    };
+  }
+  try {
+    return { storage: await options.openStorage() };
+  } catch (error) {
+    if (!isWhorlError(error) || error.code !== 'storage_unavailable') throw error;
+    return {
+      storage: new MemoryStorage(),
+      why: `${error.message} Collections live in memory and end with the page.`,
+    };
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The embed worker over a port of our own, so that text does not visit the page. The newest port
+ * replaces an older one, whose pending calls reject; without a port calls reject at once.
+ */
+import { WhorlError } from '../../src/shared/errors.ts';
+import { Link } from '../../src/shared/link.ts';
+import type { EmbedContract, EmbedRequest, EmbedResult } from '../../src/shared/types.ts';
+import type { CoreEmbedder } from './embedder.ts';
+
+type PortContract = Pick<EmbedContract, 'embed' | 'info'>;
+
+/** A slice of texts takes about a second; a cold WebGPU pipeline much longer. */
+const EMBED_DEADLINE_MS = 60_000;
+
+export class EmbedPort implements CoreEmbedder {
+  #link: Link<PortContract> | null = null;
+
+  /** Takes a port; resolves with the fingerprint of the model behind it, null before one runs. */
+  async connect(port: MessagePort): Promise<string | null> {
+    this.#link?.close();
+    let fresh = true;
+    const link = new Link<PortContract>({
+      name: 'embed worker',
+      spawn: () => {
+        // A port cannot be made anew from this side; the page brings the next one.
+        if (!fresh) throw unavailable();
+        fresh = false;
+        return { endpoint: port, end: () => port.close() };
+      },
+    });
+    this.#link = link;
+    const info = await link.call('info', {}, {});
+    return info?.fingerprint ?? null;
+  }
+
+  async embed(
+    request: EmbedRequest,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<EmbedResult> {
+    if (this.#link === null) throw unavailable();
+    const { signal } = options;
+    return this.#link.call('embed', request, {
+      deadlineMs: EMBED_DEADLINE_MS,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  close(): void {
+    this.#link?.close();
+    this.#link = null;
+  }
+}
+
+function unavailable(): WhorlError {
+  return new WhorlError(
+    'embedder_unavailable',
+    'No model is connected, so text cannot become vectors. Nothing was changed; start the model and try again.',
+    { retryable: true },
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * Text to vectors through whatever embedder is connected. It is asked in slices, so that progress is
+ * seen, an abort takes effect soon, and no call is longer than its deadline.
+ */
+import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import type { EmbedProgress, EmbedRequest, EmbedResult } from '../../src/shared/types.ts';
+import { invalid } from './body.ts';
+
+/** What the core needs of the embed worker; `embed-port.ts` gives it over a port. */
+export interface CoreEmbedder {
+  /** Rejects with `embedder_unavailable` while none is connected. */
+  embed(
+    request: EmbedRequest,
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<EmbedResult>;
+}
+
+export interface EmbeddedTexts {
+  /** Row-major, texts x dimension. */
+  readonly vectors: Float32Array<ArrayBuffer>;
+  readonly fingerprint: string;
+}
+
+export interface EmbedOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly priority: 'query' | 'bulk';
+  readonly report?: ((progress: EmbedProgress) => void) | undefined;
+}
+
+/** Texts handed over at a time: about a second of work in WASM. */
+const SLICE = 64;
+
+/**
+ * All texts in one vector space; rejects with 1100 when the model's dimension is not the field's, and
+ * with `fingerprint_mismatch` when the model changed half-way.
+ */
+export async function embedTexts(
+  embedder: CoreEmbedder,
+  texts: readonly string[],
+  dimension: number,
+  options: EmbedOptions,
+): Promise<EmbeddedTexts> {
+  const { signal, priority, report } = options;
+  const vectors = new Float32Array(texts.length * dimension);
+  let fingerprint: string | null = null;
+  for (let from = 0; from < texts.length; from += SLICE) {
+    throwIfAborted(signal);
+    const slice = texts.slice(from, from + SLICE);
+    const result = await embedder.embed({ texts: slice, priority }, { signal });
+    checkResult(result, slice.length, dimension);
+    if (fingerprint !== null && fingerprint !== result.fingerprint) {
+      throw mismatch(
+        fingerprint,
+        result.fingerprint,
+        'The model changed during the call; nothing of it was kept. Make it again.',
+      );
+    }
+    fingerprint = result.fingerprint;
+    vectors.set(result.vectors, from * dimension);
+    report?.({ done: from + slice.length, total: texts.length });
+  }
+  throwIfAborted(signal);
+  return { vectors, fingerprint: fingerprint ?? '' };
+}
+
+function checkResult(result: EmbedResult, texts: number, dimension: number): void {
+  if (result.dimension !== dimension) {
+    throw invalid(
+      `vector dimension mismatch: the model gives ${result.dimension}, the field has ${dimension}`,
+    );
+  }
+  if (result.vectors.length !== texts * dimension) {
+    throw new WhorlError(
+      'backend_wrong',
+      'The embedder gave another number of vectors than texts.',
+    );
+  }
+}
+
+export function mismatch(stored: string, present: string, what: string): WhorlError {
+  return new WhorlError(
+    'fingerprint_mismatch',
+    `${what} (vector space ${stored}, present model ${present})`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,206 @@
+/**
+ * The collections of one database and this tab's right to change them.
+ *
+ * Contract. Work inside `write` and `exclusive` runs one piece at a time; commits happen only there, and
+ * so do the reads that fill caches, so that a cache is filled from one state and followed from there.
+ * A leader's caches follow its own commits. A follower looks at the sequence before each read and drops
+ * the caches of what changed; a view that is overtaken while it reads ends in `StaleView` and is made
+ * again. After a commit whose outcome is unknown the leader, too, reads its state again.
+ */
+import { isWhorlError, milvusError, WhorlError } from '../../src/shared/errors.ts';
+import { Collection } from './collection.ts';
+import type { HeadRecord } from './records.ts';
+import type { RowTable } from './rows.ts';
+import { type Change, notLeader, StaleView, type Store } from './store.ts';
+import type { VectorField } from './vector-field.ts';
+
+/** A reader that is overtaken so often in a row gives up. */
+const MAX_ATTEMPTS = 16;
+
+export class Ledger {
+  readonly store: Store;
+  readonly #now: () => number;
+  readonly #onDemoted: () => void;
+  #head: HeadRecord;
+  #role: 'leader' | 'follower' = 'follower';
+  #inDoubt = false;
+  #closed = false;
+  #tail: Promise<unknown> = Promise.resolve();
+  #byName = new Map<string, Collection>();
+
+  private constructor(store: Store, head: HeadRecord, now: () => number, onDemoted: () => void) {
+    this.store = store;
+    this.#head = head;
+    this.#now = now;
+    this.#onDemoted = onDemoted;
+  }
+
+  /** Reads what is there, as a follower. */
+  static async open(store: Store, now: () => number, onDemoted: () => void): Promise<Ledger> {
+    const ledger = new Ledger(store, await store.head(), now, onDemoted);
+    await ledger.exclusive(() => ledger.#refresh(true));
+    return ledger;
+  }
+
+  get role(): 'leader' | 'follower' {
+    return this.#role;
+  }
+
+  get head(): HeadRecord {
+    return this.#head;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  /** Collections by name, in the order of their creation. */
+  get collections(): readonly Collection[] {
+    return [...this.#byName.values()].sort((a, b) => a.record.id - b.record.id);
+  }
+
+  find(name: string): Collection | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The collection, or Milvus error 100. */
+  require(name: string): Collection {
+    const found = this.#byName.get(name);
+    if (found === undefined) {
+      throw milvusError(100, `collection not found[database=default][collection=${name}]`);
+    }
+    return found;
+  }
+
+  /** Becomes the one who writes; everyone else's epoch is old from here on. */
+  async lead(): Promise<void> {
+    await this.exclusive(async () => {
+      const { epoch } = await this.store.claim();
+      await this.#refresh(false);
+      // Someone may have claimed it after us, by a stolen lock.
+      if (this.#head.epoch === epoch) this.#role = 'leader';
+    });
+  }
+
+  /** Stops writing: the lock is gone. */
+  demote(): void {
+    if (this.#role === 'follower') return;
+    this.#role = 'follower';
+    this.#onDemoted();
+  }
+
+  /** Runs work alone, after all that was queued before. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => {
+      if (this.#closed) throw new WhorlError('closed', 'The store was closed.');
+      return work();
+    });
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  requireLeader(): void {
+    if (this.#role !== 'leader') throw notLeader();
+  }
+
+  /** Runs a change alone; rejects with `not_leader` in a follower. */
+  write<T>(work: () => Promise<T>): Promise<T> {
+    this.requireLeader();
+    return this.exclusive(async () => {
+      if (this.#inDoubt) await this.#refresh(false);
+      this.requireLeader();
+      return work();
+    });
+  }
+
+  /** Commits one change; only inside {@link write}. */
+  async commit(change: Omit<Change, 'at'>): Promise<void> {
+    try {
+      this.#head = await this.store.commit(this.#head, { ...change, at: this.#now() });
+    } catch (error) {
+      // Whether it is there is not known: the next operation reads it.
+      this.#inDoubt = true;
+      if (isWhorlError(error) && error.code === 'not_leader') this.demote();
+      throw error;
+    }
+    this.#register(change);
+  }
+
+  #register(change: Omit<Change, 'at'>): void {
+    const known = this.collections.find((each) => each.record.id === change.collection);
+    if (change.record === null) {
+      known?.drop();
+      if (known !== undefined) this.#byName.delete(known.name);
+    } else if (known === undefined) {
+      this.#byName.set(change.record.spec.name, new Collection(change.record));
+    } else known.advance(change.record);
+  }
+
+  /** Reads in one consistent state; a follower's state is at least as new as the call. */
+  async view<T>(read: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.#role === 'follower' || this.#inDoubt) {
+        await this.exclusive(() => this.#refresh(false));
+      }
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof StaleView)) throw error;
+        if (attempt === MAX_ATTEMPTS) throw overtaken();
+        if (this.#role === 'leader') this.#inDoubt = true;
+      }
+    }
+  }
+
+  /** The rows of a collection, read if need be. */
+  rows(collection: Collection): Promise<RowTable> {
+    if (collection.rows !== null) return Promise.resolve(collection.rows);
+    return this.exclusive(() => collection.openRows(this.store, this.#head.sequence));
+  }
+
+  /** The vectors of a field, read if need be. */
+  vectors(collection: Collection, field: string): Promise<VectorField> {
+    const open = collection.openVectors.find((each) => each.field.name === field);
+    if (open !== undefined) return Promise.resolve(open);
+    return this.exclusive(() => collection.openVectorField(field, this.store, this.#head.sequence));
+  }
+
+  async #refresh(all: boolean): Promise<void> {
+    const since = this.#head.sequence;
+    const { head, records, changed } = await this.store.collections(since);
+    const doubtful = all || changed === null || this.#inDoubt;
+    if (head.epoch !== this.#head.epoch) this.demote();
+    this.#head = head;
+    this.#inDoubt = false;
+    const before = new Map(this.collections.map((each) => [each.record.id, each]));
+    this.#byName = new Map();
+    for (const record of records) {
+      const known = before.get(record.id);
+      before.delete(record.id);
+      if (known === undefined) this.#byName.set(record.spec.name, new Collection(record));
+      else {
+        if (doubtful || changed.has(record.id)) known.replace(record);
+        this.#byName.set(record.spec.name, known);
+      }
+    }
+    for (const gone of before.values()) gone.drop();
+  }
+
+  /** Waits for what is queued, then lets go of memory and storage. */
+  async close(): Promise<void> {
+    await this.exclusive(async () => {
+      this.#closed = true;
+    }).catch(() => {});
+    for (const collection of this.#byName.values()) collection.drop();
+    this.#byName.clear();
+    this.store.close();
+  }
+}
+
+function overtaken(): WhorlError {
+  return new WhorlError(
+    'storage_lost',
+    `The storage was changed by another tab during each of ${MAX_ATTEMPTS} attempts to read it. Nothing is lost; try again.`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,156 @@
+/** The endpoints that make, show, load and drop collections. */
+import { milvusError, throwIfAborted } from '../../src/shared/errors.ts';
+import type { CollectionDescription } from '../../src/shared/milvus-types.ts';
+import { collectionName, invalid, parseBody } from './body.ts';
+import type { CallScope } from './endpoints.ts';
+import type { CollectionRecord } from './records.ts';
+import { parseCreate, sameSpec, vectorFields } from './schema.ts';
+
+const MAX_COLLECTIONS = 1_024;
+
+/** Creating the same collection again succeeds, another one of the same name fails. */
+export async function createCollection(scope: CallScope, raw: unknown): Promise<void> {
+  const { ledger } = scope;
+  const spec = parseCreate(raw);
+  await ledger.write(async () => {
+    throwIfAborted(scope.signal);
+    const known = ledger.find(spec.name);
+    if (known !== undefined) {
+      if (sameSpec(known.record.spec, spec)) return;
+      throw invalid(
+        `create duplicate collection with different parameters, collection: ${spec.name}: invalid parameter`,
+      );
+    }
+    if (ledger.size >= MAX_COLLECTIONS) throw invalid(`at most ${MAX_COLLECTIONS} collections`);
+    const record: CollectionRecord = {
+      id: ledger.head.nextCollection,
+      spec,
+      loaded: isIndexed(spec),
+      nextRow: 0,
+      vectors: Object.fromEntries(
+        vectorFields(spec).map(({ name }) => [name, { fingerprint: null, generation: 0 }]),
+      ),
+    };
+    await ledger.commit({ kind: 'create', collection: record.id, record });
+  });
+}
+
+/** A collection can be loaded when each of its vector fields has an index. */
+function isIndexed(spec: CollectionRecord['spec']): boolean {
+  return vectorFields(spec).every(({ name }) =>
+    spec.indexes.some((index) => index.fieldName === name),
+  );
+}
+
+/** Dropping a collection that is not there succeeds. */
+export async function dropCollection(scope: CallScope, raw: unknown): Promise<void> {
+  const name = collectionName(parseBody(raw, ['collectionName']));
+  const { ledger } = scope;
+  await ledger.write(async () => {
+    throwIfAborted(scope.signal);
+    const id = ledger.find(name)?.record.id;
+    if (id !== undefined) await ledger.commit({ kind: 'drop', collection: id, record: null });
+  });
+}
+
+export async function setLoaded(scope: CallScope, raw: unknown, loaded: boolean): Promise<void> {
+  const name = collectionName(
+    parseBody(raw, ['collectionName', 'replicaNumber', 'resourceGroups', 'refresh']),
+  );
+  const { ledger } = scope;
+  const now = await ledger.view(async () => ledger.require(name).record);
+  // What is so already needs no right to write: a second tab may load what is loaded.
+  if (now.loaded === loaded) return;
+  await ledger.write(async () => {
+    throwIfAborted(scope.signal);
+    const collection = ledger.require(name);
+    const { record } = collection;
+    if (record.loaded === loaded) return;
+    if (loaded && !isIndexed(record.spec)) {
+      throw milvusError(700, `index not found[collection=${name}]`);
+    }
+    const kind = loaded ? 'load' : 'release';
+    await ledger.commit({ kind, collection: record.id, record: { ...record, loaded } });
+    if (!loaded) collection.drop();
+  });
+}
+
+export function listCollections(scope: CallScope, raw: unknown): Promise<readonly string[]> {
+  parseBody(raw ?? {}, []);
+  return scope.ledger.view(async () => scope.ledger.collections.map((each) => each.name));
+}
+
+export function hasCollection(scope: CallScope, raw: unknown): Promise<boolean> {
+  const name = collectionName(parseBody(raw, ['collectionName']));
+  return scope.ledger.view(async () => scope.ledger.find(name) !== undefined);
+}
+
+export function loadState(
+  scope: CallScope,
+  raw: unknown,
+): Promise<{ readonly loadState: string; readonly loadProgress?: number }> {
+  const name = collectionName(parseBody(raw, ['collectionName', 'partitionNames']));
+  return scope.ledger.view(async () => {
+    const found = scope.ledger.find(name);
+    if (found === undefined) return { loadState: 'LoadStateNotExist' };
+    if (!found.record.loaded) return { loadState: 'LoadStateNotLoad' };
+    return { loadState: 'LoadStateLoaded', loadProgress: 100 };
+  });
+}
+
+export function describeCollection(scope: CallScope, raw: unknown): Promise<CollectionDescription> {
+  const name = collectionName(parseBody(raw, ['collectionName']));
+  return scope.ledger.view(async () => describe(scope.ledger.require(name).record));
+}
+
+function describe(record: CollectionRecord): CollectionDescription {
+  const { spec } = record;
+  return {
+    collectionName: spec.name,
+    collectionID: String(record.id),
+    description: spec.description,
+    autoId: spec.autoId,
+    enableDynamicField: spec.dynamic,
+    fields: spec.fields.map((field) => describeField(field, spec.autoId)),
+    functions: spec.functions.map(({ name, description, input, output, params }) => ({
+      name,
+      type: 'TextEmbedding',
+      description,
+      inputFieldNames: [input],
+      outputFieldNames: [output],
+      params: structuredClone(params),
+    })),
+    aliases: [],
+    indexes: spec.indexes.map(({ fieldName, indexName, metricType }) => ({
+      fieldName,
+      indexName,
+      metricType,
+    })),
+    load: record.loaded ? 'LoadStateLoaded' : 'LoadStateNotLoad',
+    shardsNum: 1,
+    partitionsNum: 1,
+    consistencyLevel: 'Strong',
+    properties: [],
+  };
+}
+
+function describeField(
+  field: CollectionRecord['spec']['fields'][number],
+  autoId: boolean,
+): CollectionDescription['fields'][number] {
+  const params: { readonly key: string; readonly value: string }[] = [];
+  if (field.maxLength !== null) params.push({ key: 'max_length', value: String(field.maxLength) });
+  if (field.dimension !== null) params.push({ key: 'dim', value: String(field.dimension) });
+  return {
+    name: field.name,
+    type: field.type,
+    id: field.id,
+    primaryKey: field.primary,
+    autoId: field.primary && autoId,
+    partitionKey: false,
+    clusteringKey: false,
+    nullable: false,
+    description: field.description,
+    params,
+  };
+}

@@ -1,0 +1,161 @@
+/** get and query: rows in primary key order, without repeats. */
+import type { MilvusRow } from '../../src/shared/milvus-types.ts';
+import { hasBit } from './bitmap.ts';
+import {
+  type Body,
+  collectionName,
+  invalid,
+  missing,
+  optionalText,
+  parseBody,
+  readWindow,
+  textList,
+} from './body.ts';
+import type { Collection } from './collection.ts';
+import type { CallScope } from './endpoints.ts';
+import { compileFilter } from './filter/compile.ts';
+import { parseIds } from './mutate.ts';
+import { type Projection, parseProjection, projectRow, withKey } from './project.ts';
+import type { RowTable } from './rows.ts';
+import type { FieldSpec } from './schema.ts';
+import { StaleView } from './store.ts';
+import type { VectorField } from './vector-field.ts';
+
+const COUNT = 'count(*)';
+
+/** Partitions of a read: `_default` is the only one. */
+export function checkPartitions(body: Body): void {
+  for (const name of textList(body, 'partitionNames') ?? []) {
+    if (name !== '_default') throw invalid(`partition name ${name} not found`);
+  }
+}
+
+export async function getRows(scope: CallScope, raw: unknown): Promise<readonly MilvusRow[]> {
+  const body = parseBody(raw, [
+    'collectionName',
+    'id',
+    'outputFields',
+    'partitionNames',
+    'partitionName',
+    'consistencyLevel',
+  ]);
+  if (body.id === undefined || body.id === null) throw missing('collectionName', 'id');
+  checkPartitions(body);
+  return scope.ledger.view(async () => {
+    const reading = await startReading(scope, body);
+    const { rows, collection } = reading;
+    const found = new Set<number>();
+    for (const key of parseIds(body.id, collection.record.spec)) {
+      const row = rows.find(key);
+      if (row !== undefined) found.add(row);
+    }
+    return reading.project(rows.ordered().filter((row) => found.has(row)));
+  });
+}
+
+export async function queryRows(scope: CallScope, raw: unknown): Promise<readonly MilvusRow[]> {
+  const body = parseBody(raw, [
+    'collectionName',
+    'filter',
+    'limit',
+    'offset',
+    'outputFields',
+    'partitionNames',
+    'consistencyLevel',
+  ]);
+  const counting = isCount(body);
+  const { limit, offset } = readWindow(body, 'query');
+  const text = optionalText(body, 'filter');
+  return scope.ledger.view(async () => {
+    const reading = await startReading(scope, body);
+    const { rows, collection } = reading;
+    checkPartitions(body);
+    const filter = text === '' ? null : compileFilter(text, collection.record.spec);
+    const { bitmap, count } = rows.select(filter);
+    if (counting) return [{ [COUNT]: count }];
+    const chosen: number[] = [];
+    let skipped = 0;
+    for (const row of rows.ordered()) {
+      if (!hasBit(bitmap, row)) continue;
+      if (skipped++ < offset) continue;
+      chosen.push(row);
+      if (chosen.length === limit) break;
+    }
+    return reading.project(chosen);
+  });
+}
+
+function isCount(body: Body): boolean {
+  const fields = textList(body, 'outputFields') ?? [];
+  if (!fields.includes(COUNT)) return false;
+  if (fields.length > 1) throw invalid(`parse output field name failed: ${COUNT}`);
+  if (body.limit !== undefined || body.offset !== undefined) {
+    throw invalid('count entities with pagination is not allowed');
+  }
+  return true;
+}
+
+interface Reading {
+  readonly collection: Collection;
+  readonly rows: RowTable;
+  project(rows: Iterable<number>): readonly MilvusRow[];
+}
+
+async function startReading(scope: CallScope, body: Body): Promise<Reading> {
+  const { ledger } = scope;
+  const collection = ledger.require(collectionName(body));
+  collection.requireLoaded('query');
+  const asked = textList(body, 'outputFields') ?? ['*'];
+  const names = asked.length === 0 ? ['*'] : asked.filter((name) => name !== COUNT);
+  const projection = parseProjection(names, collection.record.spec);
+  const rows = await ledger.rows(collection);
+  const vectors = await openVectors(scope, collection, projection);
+  if (collection.rows !== rows) throw new StaleView();
+  return {
+    collection,
+    rows,
+    project: (chosen) => projectAll(collection, rows, chosen, projection, vectors),
+  };
+}
+
+/** The vector fields that a projection shows. */
+export async function openVectors(
+  scope: CallScope,
+  collection: Collection,
+  projection: Projection,
+): Promise<ReadonlyMap<string, VectorField>> {
+  const open = new Map<string, VectorField>();
+  for (const { name } of projection.vectors) {
+    open.set(name, await scope.ledger.vectors(collection, name));
+  }
+  for (const field of open.values()) if (field.closed) throw new StaleView();
+  return open;
+}
+
+function projectAll(
+  collection: Collection,
+  rows: RowTable,
+  chosen: Iterable<number>,
+  projection: Projection,
+  vectors: ReadonlyMap<string, VectorField>,
+): readonly MilvusRow[] {
+  const out: MilvusRow[] = [];
+  for (const row of chosen) {
+    const stored = rows.at(row);
+    if (stored === undefined) continue;
+    const rest = projectRow(stored, projection, (field) => vectorAt(vectors, field, row));
+    out.push(withKey(stored, collection.record.spec, rest));
+  }
+  return out;
+}
+
+/** A copy of a vector of a row. */
+export function vectorAt(
+  vectors: ReadonlyMap<string, VectorField>,
+  field: FieldSpec,
+  row: number,
+): Float32Array {
+  const open = vectors.get(field.name);
+  if (open === undefined) throw new StaleView();
+  return open.vector(row);
+}

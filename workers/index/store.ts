@@ -1,0 +1,290 @@
+/**
+ * Collections on a storage. Every change is one transaction that checks the epoch, writes the rows, the
+ * vectors, the collection's record and a log entry, and moves the head: all of it or nothing.
+ */
+import { WhorlError } from '../../src/shared/errors.ts';
+import {
+  type ChangeKind,
+  type ChunkRecord,
+  type CollectionRecord,
+  type HeadRecord,
+  type LogRecord,
+  parseChunk,
+  parseCollection,
+  parseHead,
+  parseRow,
+  parseSnapshotPart,
+  type RowRecord,
+  type SnapshotRecord,
+} from './records.ts';
+import {
+  type Entry,
+  type KeyRange,
+  type ReadTransaction,
+  STORE_NAMES,
+  type Storage,
+  type StoreName,
+  under,
+  type WriteTransaction,
+} from './storage/storage.ts';
+
+const HEAD = 'head';
+/** Log entries that are kept, for other tabs to see which collections changed. */
+const LOG_LENGTH = 1_000;
+/** Entries read at a time, so that no single answer of the storage is huge. */
+const ROWS_AT_ONCE = 2_000;
+const CHUNKS_AT_ONCE = 16;
+/** Bytes of one part of a snapshot. */
+const PART_BYTES = 4_194_304;
+
+/** What a writer believes to be true; the transaction fails where it is not. */
+export interface Hold {
+  readonly epoch: number;
+  readonly sequence: number;
+}
+
+export interface RowEntry {
+  readonly key: Uint8Array<ArrayBuffer>;
+  readonly record: RowRecord;
+}
+
+export interface Change {
+  readonly kind: ChangeKind;
+  readonly collection: number;
+  /** The record after the change; null drops the collection and all that is its. */
+  readonly record: CollectionRecord | null;
+  readonly at: number;
+  readonly removed?: readonly Uint8Array<ArrayBuffer>[];
+  readonly added?: readonly RowEntry[];
+  readonly chunks?: readonly {
+    readonly field: number;
+    readonly generation: number;
+    readonly chunk: ChunkRecord;
+  }[];
+  /** Vectors (and with them the graph) of a generation that no longer counts. */
+  readonly retired?: readonly { readonly field: number; readonly generation: number }[];
+  readonly lastAutoId?: bigint;
+}
+
+/** The view that a reader started from is no longer the newest; it reads again. */
+export class StaleView extends Error {
+  override readonly name = 'StaleView';
+}
+
+export class Store {
+  readonly storage: Storage;
+
+  constructor(storage: Storage) {
+    this.storage = storage;
+  }
+
+  /** The head; checks that this program knows the format. */
+  head(): Promise<HeadRecord> {
+    return this.storage.read(['head'], async (tx) => parseHead(await tx.get('head', HEAD)));
+  }
+
+  /** Makes the caller the only one who may write: everyone with an older epoch is refused from now on. */
+  claim(): Promise<HeadRecord> {
+    return this.storage.write(['head'], async (tx) => {
+      const head = parseHead(await tx.get('head', HEAD));
+      const claimed: HeadRecord = { ...head, epoch: head.epoch + 1 };
+      tx.put('head', HEAD, claimed);
+      return claimed;
+    });
+  }
+
+  /** All collections, the head they belong to, and which of them changed after `since` (null: unknown, take all). */
+  collections(since: number): Promise<{
+    readonly head: HeadRecord;
+    readonly records: readonly CollectionRecord[];
+    readonly changed: ReadonlySet<number> | null;
+  }> {
+    return this.storage.read(['head', 'collections', 'log'], async (tx) => {
+      const head = parseHead(await tx.get('head', HEAD));
+      const entries = await tx.scan('collections', null);
+      const log = await tx.scan('log', { lower: since + 1, upper: head.sequence });
+      const complete = log.length === head.sequence - since;
+      const changed = new Set(log.map((entry) => (entry.value as LogRecord).collection));
+      return {
+        head,
+        records: entries.map((entry) => parseCollection(entry.value)),
+        changed: complete ? changed : null,
+      };
+    });
+  }
+
+  /**
+   * One change, in one transaction. Rejects with `not_leader` when another tab has taken over. A change
+   * that was committed before the connection broke is recognised and not applied twice.
+   */
+  commit(hold: Hold, change: Change): Promise<HeadRecord> {
+    return this.storage.write(STORE_NAMES, async (tx) => {
+      const head = parseHead(await tx.get('head', HEAD));
+      checkEpoch(head, hold);
+      if (head.sequence === hold.sequence + 1) return head;
+      if (head.sequence !== hold.sequence) {
+        throw new WhorlError('internal', 'The storage moved on under its only writer.');
+      }
+      const next: HeadRecord = {
+        ...head,
+        sequence: head.sequence + 1,
+        nextCollection: Math.max(head.nextCollection, change.collection + 1),
+        lastAutoId: change.lastAutoId ?? head.lastAutoId,
+      };
+      applyChange(tx, change);
+      writeLog(tx, next, change);
+      tx.put('head', HEAD, next);
+      return next;
+    });
+  }
+
+  /** The record and all rows of a collection, as of `sequence`; rejects with {@link StaleView} otherwise. */
+  rows(id: number, sequence: number, visit: (entry: RowEntry) => void): Promise<CollectionRecord> {
+    return this.storage.read(['head', 'collections', 'rows'], async (tx) => {
+      const record = await recordAt(tx, id, sequence);
+      await each(tx, 'rows', under(id), ROWS_AT_ONCE, (entry) => {
+        const [, key] = entry.key as [number, Uint8Array<ArrayBuffer>];
+        visit({ key, record: parseRow(entry.value, record.nextRow) });
+      });
+      return record;
+    });
+  }
+
+  /** Chunks of a vector field, by ascending first row. */
+  chunks(
+    at: { readonly id: number; readonly field: number; readonly generation: number },
+    sequence: number,
+    dimension: number,
+    visit: (chunk: ChunkRecord) => void,
+  ): Promise<CollectionRecord> {
+    return this.storage.read(['head', 'collections', 'vectors'], async (tx) => {
+      const record = await recordAt(tx, at.id, sequence);
+      const range = under(at.id, at.field, at.generation);
+      await each(tx, 'vectors', range, CHUNKS_AT_ONCE, (entry) => {
+        visit(parseChunk(entry.value, dimension));
+      });
+      return record;
+    });
+  }
+
+  /** The saved graph of a field, or null when there is none or a part is missing. */
+  snapshot(id: number, field: number): Promise<SnapshotRecord | null> {
+    return this.storage.read(['snapshots'], async (tx) => {
+      const entries = await tx.scan('snapshots', under(id, field));
+      const parts = entries.map((entry) => parseSnapshotPart(entry.value));
+      const [first] = parts;
+      if (!first || first.parts !== parts.length) return null;
+      const whole = new Uint8Array(parts.reduce((sum, part) => sum + (part?.bytes.length ?? 0), 0));
+      let at = 0;
+      for (const part of parts) {
+        const same = part?.generation === first.generation && part.count === first.count;
+        if (!part || !same) return null;
+        whole.set(part.bytes, at);
+        at += part.bytes.length;
+      }
+      return { ...first, bytes: whole };
+    });
+  }
+
+  /** Replaces the saved graph of a field. It is derived state: no log entry, but the epoch is checked. */
+  saveSnapshot(
+    hold: Hold,
+    at: { readonly id: number; readonly field: number },
+    graph: { readonly generation: number; readonly count: number; readonly bytes: Uint8Array },
+  ): Promise<void> {
+    return this.storage.write(['head', 'snapshots'], async (tx) => {
+      checkEpoch(parseHead(await tx.get('head', HEAD)), hold);
+      tx.deleteRange('snapshots', under(at.id, at.field));
+      const parts = Math.max(1, Math.ceil(graph.bytes.length / PART_BYTES));
+      for (let part = 0; part < parts; part++) {
+        const bytes = graph.bytes.slice(part * PART_BYTES, (part + 1) * PART_BYTES);
+        const record: SnapshotRecord = {
+          generation: graph.generation,
+          count: graph.count,
+          parts,
+          bytes: bytes as Uint8Array<ArrayBuffer>,
+        };
+        tx.put('snapshots', [at.id, at.field, part], record);
+      }
+    });
+  }
+
+  close(): void {
+    this.storage.close();
+  }
+}
+
+export function notLeader(): WhorlError {
+  return new WhorlError(
+    'not_leader',
+    'Another tab writes to this storage. Nothing was changed; write there, or close it and try again.',
+    { retryable: true },
+  );
+}
+
+function checkEpoch(head: HeadRecord, hold: Hold): void {
+  if (head.epoch !== hold.epoch) throw notLeader();
+}
+
+async function recordAt(
+  tx: ReadTransaction,
+  id: number,
+  sequence: number,
+): Promise<CollectionRecord> {
+  const head = parseHead(await tx.get('head', HEAD));
+  const value = await tx.get('collections', id);
+  if (head.sequence !== sequence || value === undefined) throw new StaleView();
+  return parseCollection(value);
+}
+
+async function each(
+  tx: ReadTransaction,
+  store: StoreName,
+  range: KeyRange,
+  atOnce: number,
+  visit: (entry: Entry) => void,
+): Promise<void> {
+  let rest = range;
+  for (;;) {
+    const entries = await tx.scan(store, rest, atOnce);
+    for (const entry of entries) visit(entry);
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < atOnce) return;
+    rest = { lower: last.key, upper: range.upper, lowerOpen: true };
+  }
+}
+
+function applyChange(tx: WriteTransaction, change: Change): void {
+  const id = change.collection;
+  if (change.record === null) {
+    tx.delete('collections', id);
+    for (const store of ['rows', 'vectors', 'snapshots'] as const) tx.deleteRange(store, under(id));
+    return;
+  }
+  tx.put('collections', id, change.record);
+  for (const key of change.removed ?? []) tx.delete('rows', [id, key]);
+  for (const { key, record } of change.added ?? []) tx.put('rows', [id, key], record);
+  for (const { field, generation } of change.retired ?? []) {
+    tx.deleteRange('vectors', under(id, field, generation));
+    tx.deleteRange('snapshots', under(id, field));
+  }
+  for (const { field, generation, chunk } of change.chunks ?? []) {
+    tx.put('vectors', [id, field, generation, chunk.firstRow], chunk);
+  }
+}
+
+function writeLog(tx: WriteTransaction, head: HeadRecord, change: Change): void {
+  const entry: LogRecord = {
+    sequence: head.sequence,
+    epoch: head.epoch,
+    at: change.at,
+    kind: change.kind,
+    collection: change.collection,
+    added: change.added?.length ?? 0,
+    removed: change.removed?.length ?? 0,
+  };
+  tx.put('log', head.sequence, entry);
+  if (head.sequence > LOG_LENGTH) {
+    tx.deleteRange('log', { lower: 0, upper: head.sequence - LOG_LENGTH });
+  }
+}

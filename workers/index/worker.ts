@@ -1,0 +1,80 @@
+/** The index worker: the core with the browser's storage, locks and clock. */
+import { WhorlError } from '../../src/shared/errors.ts';
+import { type Handlers, serve } from '../../src/shared/link.ts';
+import type {
+  EmbedProgress,
+  IndexContract,
+  IndexOpenRequest,
+  StoreStatus,
+} from '../../src/shared/types.ts';
+import { IndexCore } from './core.ts';
+import { EmbedPort } from './embed-port.ts';
+import { webLock } from './leader.ts';
+import { IdbStorage } from './storage/idb-storage.ts';
+
+const embedder = new EmbedPort();
+let opened: Promise<IndexCore> | null = null;
+
+/** `setTimeout` would be held to 4 ms after a few rounds; a message is not. */
+function pause(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port2.onmessage = () => {
+      port1.close();
+      port2.close();
+      resolve();
+    };
+    port1.postMessage(null);
+  });
+}
+
+function openCore({ name, storage }: IndexOpenRequest): Promise<IndexCore> {
+  const durable = storage === 'indexeddb';
+  const locks = (navigator as { readonly locks?: LockManager }).locks;
+  return IndexCore.open({
+    name,
+    openStorage: durable ? () => IdbStorage.open({ name }) : null,
+    lock: durable && locks !== undefined ? webLock(locks) : null,
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
+    embedder,
+    pause,
+  });
+}
+
+function core(): Promise<IndexCore> {
+  if (opened !== null) return opened;
+  return Promise.reject(new WhorlError('closed', 'The store is not open.'));
+}
+
+const handlers: Handlers<IndexContract> = {
+  open: async (request) => {
+    opened ??= openCore(request).catch((error: unknown) => {
+      // A failed opening is forgotten, so that the next one may succeed.
+      opened = null;
+      throw error;
+    });
+    return (await opened).status();
+  },
+  status: async () => (await core()).status(),
+  watch: async (_request, { signal, report }) =>
+    (await core()).watch(report as (status: StoreStatus) => void, signal),
+  connectEmbedder: async ({ port }) => {
+    const fingerprint = await embedder.connect(port);
+    if (fingerprint !== null) (await core()).modelConnected(fingerprint);
+  },
+  milvus: async ({ endpoint, body }, { signal, report }) =>
+    (await core()).milvus(endpoint, body, {
+      signal,
+      report: report as (progress: EmbedProgress) => void,
+    }),
+  candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
+  lexical: async (request) => (await core()).lexical(request),
+  close: async () => {
+    const open = opened;
+    opened = null;
+    embedder.close();
+    await (await open)?.close();
+  },
+};
+
+serve<IndexContract>(handlers, self as unknown as Parameters<typeof serve>[1]);
