@@ -90,11 +90,14 @@ export function capped(
       transform(chunk, controller) {
         size += chunk.length;
         if (size <= maxBytes) controller.enqueue(chunk);
-        else {
-          const message = `The answer grew larger than ${maxBytes} bytes, the cap of this proxy, and was cut.`;
-          controller.error(new ProxyError('too_large', message, { status: 502 }));
-        }
+        else controller.error(tooLong());
       },
     }),
   );
+}
+
+/** An answer that is larger than the proxy passes on. */
+export function tooLong(): ProxyError {
+  const message = 'The answer grew larger than this proxy passes on and was cut; it is a draft.';
+  return new ProxyError('too_large', message, { status: 502 });
 }

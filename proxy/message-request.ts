@@ -166,12 +166,15 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new ProxyError('invalid_request', 'The request body is not valid UTF-8.', { cause });
   }
+  let value: unknown;
   try {
-    return JSON.parse(text, refuseInherited);
+    value = JSON.parse(text, refuseInherited);
   } catch (cause) {
     if (cause instanceof ProxyError) throw cause;
     throw new ProxyError('invalid_request', 'The request body is not valid JSON.', { cause });
   }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new ProxyError('invalid_request', 'The request body is not a JSON object.');
 }
 
 // A key such as `__proto__` is in every object by inheritance, so a schema would not call it unknown.

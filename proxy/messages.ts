@@ -202,7 +202,7 @@ function answerHeaders(parsed: ParsedRequest, response: Response): Headers {
   if (parsed.alias !== null) headers.set('whorl-model-alias', parsed.alias);
   if (parsed.dropped.length > 0) headers.set('whorl-dropped', parsed.dropped.join(', '));
   const upstreamId = response.headers.get('request-id') ?? '';
-  if (/^[\w-]{1,100}$/.test(upstreamId)) headers.set('request-id', upstreamId);
+  if (/^req_\w{1,64}$/.test(upstreamId)) headers.set('request-id', upstreamId);
   return headers;
 }
 

@@ -4,7 +4,7 @@
  * `message_stop` is said in a last `error` event, because a body that just ends looks like success.
  */
 import { Stream } from '@anthropic-ai/sdk/core/streaming';
-import { capped } from './body.ts';
+import { capped, tooLong } from './body.ts';
 import { errorBody, ProxyError } from './proxy-error.ts';
 import type { Redact } from './redact.ts';
 import type { UsageMeter } from './usage.ts';
@@ -22,6 +22,9 @@ export interface RelayOptions {
   readonly onEnd: (error: ProxyError | null) => void;
 }
 
+/** More than any event of the API is long: what a line without an end may take in memory. */
+const LINE_BYTES = 1_048_576;
+
 interface SseEvent {
   readonly event: string | null;
   readonly data: string;
@@ -33,6 +36,7 @@ export class Relay {
   #first: SseEvent | null = null;
   #ended = false;
   #pulling = false;
+  #bytes = 0;
 
   private constructor(options: RelayOptions, events: AsyncIterator<SseEvent>) {
     this.#options = options;
@@ -44,13 +48,15 @@ export class Relay {
    * status.
    */
   static async open(response: Response, options: RelayOptions): Promise<Relay> {
-    const { watch, maxBytes } = options;
+    const { watch } = options;
     const type = response.headers.get('content-type') ?? '';
     if (response.body === null || !type.startsWith('text/event-stream')) {
       await response.body?.cancel();
       throw new ProxyError('upstream_failed', 'The Claude API did not answer with a stream.');
     }
-    const counted = new Response(capped(response.body, maxBytes), { headers: response.headers });
+    // Bounds the line that the parser holds; what passes on is counted by event.
+    const bytes = capped(response.body, options.maxBytes + LINE_BYTES);
+    const counted = new Response(bytes, { headers: response.headers });
     const relay = new Relay(options, Stream.rawEvents(counted)[Symbol.asyncIterator]());
     watch.arm('first_byte', options.firstByteMs);
     const { event, error } = await relay.#next();
@@ -74,8 +80,11 @@ export class Relay {
         },
         pull: (controller) => this.#pull(controller),
         cancel: () => {
+          // Ended first: the stream is closed already and takes no word about the stop.
+          this.#end(
+            new ProxyError('aborted', 'The client left; the upstream request was stopped.'),
+          );
           watch.stop('client');
-          this.#end(watch.error());
         },
       },
       // One event ahead at most: what the client has not taken stays upstream.
@@ -111,7 +120,10 @@ export class Relay {
     if (error !== null) return this.#fail(controller, error);
     if (event.event === 'error') return this.#fail(controller, this.#upstreamError(event.data));
     meter.see(event.event ?? '', event.data);
-    controller.enqueue(this.#encode(event));
+    const bytes = this.#encode(event);
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#options.maxBytes) return this.#fail(controller, tooLong());
+    controller.enqueue(bytes);
     if (event.event !== 'message_stop') {
       watch.arm('slow_client', idleMs);
       return;

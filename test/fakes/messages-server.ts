@@ -55,6 +55,9 @@ export interface MessagesServer {
 /** Looks like a key, so that a search for leaks finds it. */
 export const STAND_IN_KEY = 'sk-ant-api03-stand-in-0123456789abcdef';
 
+/** A client drops what it holds unread when the socket breaks, so the break comes a little later. */
+const CUT_AFTER_MS = 30;
+
 const CORS = {
   'access-control-allow-origin': '*',
   'access-control-allow-headers': '*',
@@ -97,7 +100,7 @@ class Exchange {
     if (!(await this.#wait(reply.firstByteMs))) return;
     const id = `msg_standin_${this.#record.index}`;
     if (!body.stream) {
-      if (reply.fault && reply.fault.kind !== 'error') return this.#breakJson(reply);
+      if (reply.fault && reply.fault.kind !== 'error') return await this.#breakJson(reply);
       this.#response.writeHead(200, {
         'content-type': 'application/json',
         ...this.#base,
@@ -122,7 +125,7 @@ class Exchange {
   async #send(step: WireStep, reply: AnswerReply): Promise<boolean> {
     if (!('fault' in step)) return this.#write(encodeEvent(step, reply.crlf ?? false), reply);
     const { kind, type = 'overloaded_error', message = 'Overloaded' } = step.fault;
-    if (kind === 'cut') this.#response.socket?.destroy();
+    if (kind === 'cut') await this.#cut();
     else if (kind === 'end') this.#end();
     else if (kind === 'error') {
       const data = { type: 'error', error: { type, message } };
@@ -151,11 +154,16 @@ class Exchange {
     });
   }
 
+  /** Ends the socket once a client that reads at once has read what was written. */
+  async #cut(): Promise<void> {
+    if (await this.#wait(CUT_AFTER_MS)) this.#response.socket?.destroy();
+  }
+
   /** Faults of a JSON answer: half of it, then `silence`, or the end of the socket. */
-  #breakJson(reply: AnswerReply): void {
+  async #breakJson(reply: AnswerReply): Promise<void> {
     this.#response.writeHead(200, { 'content-type': 'application/json', ...this.#base });
     this.#response.write('{"id":"msg_standin","type":"mess');
-    if (reply.fault?.kind === 'cut') this.#response.socket?.destroy();
+    if (reply.fault?.kind === 'cut') await this.#cut();
     if (reply.fault?.kind === 'end') this.#end();
   }
 
