@@ -269,7 +269,7 @@ function checkWhole(manifest: ModelManifest): void {
   for (const tensor of manifest.tensors) checkInside(tensor, weights.bytes);
   for (const { tensor: name, bytes } of manifest.external) {
     const tensor = tensors.get(name);
-    if (!tensor) return refuse(`external names the unknown tensor "${name}"`);
+    if (!tensor) throw refuse(`external names the unknown tensor "${name}"`);
     const values = tensor.shape.reduce((product, size) => product * size, 1);
     if (bytes !== values * 4) refuse(`external has ${bytes} bytes for "${name}"`);
   }

@@ -1,0 +1,142 @@
+/**
+ * One embedder a worker. Equal starts share one start and its result; a failed or cancelled start is
+ * forgotten, so that it may be tried again; a differing start replaces what runs.
+ */
+import { abortedError, WhorlError } from '../../src/shared/errors.ts';
+import type { DownloadProgress, EmbedStartRequest } from '../../src/shared/types.ts';
+import type { Embedder } from './embedder.ts';
+
+export interface StartOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: DownloadProgress) => void;
+}
+
+type Start = (request: EmbedStartRequest, options: StartOptions) => Promise<Embedder>;
+
+interface Run {
+  readonly key: string;
+  readonly promise: Promise<Embedder>;
+  readonly abort: AbortController;
+  readonly listeners: Set<(progress: DownloadProgress) => void>;
+  last: DownloadProgress | null;
+}
+
+const KNOWN = new Set(['assets', 'backend', 'allowFallbackAdapter', 'ort']);
+const PLACES = ['wasmModule', 'wasmBinary', 'webgpuModule', 'webgpuBinary'] as const;
+
+export class EmbedderHolder {
+  readonly #startEmbedder: Start;
+  #run: Run | null = null;
+  #current: Embedder | null = null;
+
+  constructor(start: Start) {
+    this.#startEmbedder = start;
+  }
+
+  /** The running embedder, or null. */
+  get current(): Embedder | null {
+    return this.#current;
+  }
+
+  /** @throws WhorlError `embedder_unavailable` before a successful start. */
+  get running(): Embedder {
+    if (this.#current) return this.#current;
+    throw new WhorlError(
+      'embedder_unavailable',
+      'No model is running yet. Start one and wait for it; nothing was embedded.',
+      { retryable: true },
+    );
+  }
+
+  async start(request: EmbedStartRequest, options: StartOptions): Promise<Embedder> {
+    checkRequest(request);
+    const key = JSON.stringify([
+      request.assets,
+      request.backend,
+      request.allowFallbackAdapter ?? false,
+      PLACES.map((place) => request.ort[place]),
+    ]);
+    if (this.#run && this.#run.key !== key) await this.#replace(this.#run);
+    this.#run ??= this.#begin(key, request);
+    return this.#join(this.#run, options);
+  }
+
+  #begin(key: string, request: EmbedStartRequest): Run {
+    const abort = new AbortController();
+    const listeners: Run['listeners'] = new Set();
+    const promise = this.#startEmbedder(request, {
+      signal: abort.signal,
+      onProgress: (progress) => {
+        run.last = progress;
+        for (const listener of listeners) listener(progress);
+      },
+    });
+    const run: Run = { key, promise, abort, listeners, last: null };
+    promise.then(
+      (embedder) => {
+        if (this.#run === run) this.#current = embedder;
+        else void embedder.close();
+      },
+      () => {
+        if (this.#run === run) this.#run = null;
+      },
+    );
+    return run;
+  }
+
+  /** Waits with the others; the start itself is cancelled when nobody waits for it any more. */
+  #join(run: Run, { signal, onProgress }: StartOptions): Promise<Embedder> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        run.listeners.delete(onProgress);
+        signal.removeEventListener('abort', stop);
+      };
+      const stop = (): void => {
+        leave();
+        if (run.listeners.size === 0 && this.#current === null) this.#cancel(run);
+        reject(abortedError(signal));
+      };
+      if (signal.aborted) return reject(abortedError(signal));
+      run.listeners.add(onProgress);
+      signal.addEventListener('abort', stop, { once: true });
+      if (run.last) onProgress(run.last);
+      run.promise.then(resolve, reject).finally(leave);
+    });
+  }
+
+  #cancel(run: Run): void {
+    run.abort.abort();
+    if (this.#run === run) this.#run = null;
+  }
+
+  async #replace(run: Run): Promise<void> {
+    this.#cancel(run);
+    const former = this.#current;
+    this.#current = null;
+    await former?.close();
+  }
+}
+
+function checkRequest(request: EmbedStartRequest): void {
+  for (const key of Object.keys(request)) {
+    if (!KNOWN.has(key)) throw invalid(`Unknown option "${key}" in the start of the embedder.`);
+  }
+  if (!['auto', 'wasm', 'webgpu'].includes(request.backend)) {
+    throw invalid(`backend must be "auto", "wasm" or "webgpu", not "${String(request.backend)}".`);
+  }
+  if (!isAddress(request.assets) || !request.assets.endsWith('/')) {
+    throw invalid('assets must be an absolute http(s) address with a slash at its end.');
+  }
+  for (const place of PLACES) {
+    if (!isAddress(request.ort?.[place]))
+      throw invalid(`ort.${place} must be an absolute address.`);
+  }
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '');
+}
+
+function invalid(message: string): WhorlError {
+  return new WhorlError('invalid_option', message);
+}
