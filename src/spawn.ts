@@ -42,6 +42,17 @@ function sameOriginUrl(url: URL): { readonly url: string; readonly done: () => v
   return { url: blob, done: () => URL.revokeObjectURL(blob) };
 }
 
+/** The URL of a script of our own that is no worker of the engine, in the form that Trusted Types want. */
+export function trustedScriptUrl(url: URL): string {
+  allowed.add(url.href);
+  try {
+    // `TrustedScriptURL` is not yet among TypeScript's DOM types; where scripts are named, it is a string.
+    return (whorlPolicy()?.createScriptURL(url.href) ?? url.href) as string;
+  } finally {
+    allowed.delete(url.href);
+  }
+}
+
 /** Starts a module worker; the caller owns it. Throws `worker_start_failed` when the page forbids it. */
 export function spawnWorker(url: URL, name: string): Far {
   const script = sameOriginUrl(url);

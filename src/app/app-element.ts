@@ -31,6 +31,8 @@ export class AppElement extends LitElement {
   declare preferences: Preferences;
   declare route: Route;
 
+  #hadFound = false;
+
   constructor() {
     super();
     this.session = null;
@@ -97,7 +99,13 @@ export class AppElement extends LitElement {
     else root.dataset.theme = preferences.theme;
   }
 
-  readonly #onChange = (): void => this.requestUpdate();
+  readonly #onChange = (): void => {
+    const hasFound = this.session?.state.found != null;
+    // Hits that replace a long page begin at its top, while the person goes on typing.
+    if (hasFound && !this.#hadFound) window.scrollTo({ top: 0 });
+    this.#hadFound = hasFound;
+    this.requestUpdate();
+  };
 
   readonly #onHash = (): void => {
     const before = this.route;

@@ -2,6 +2,7 @@
  * The app's entry: hands the real world to the session and puts the app on the page.
  */
 import { claude, createEngine, extractive, fallback } from '../index.ts';
+import { trustedScriptUrl } from '../spawn.ts';
 import { AnswerElement } from './answer-element.ts';
 import { AppElement } from './app-element.ts';
 import { ComposerElement } from './composer-element.ts';
@@ -54,6 +55,20 @@ async function probe(signal: AbortSignal): Promise<'key' | 'no_key' | 'unreachab
   }
 }
 
+/** The service worker is written by the build; a development server has none. */
+async function keepSite(): Promise<boolean> {
+  if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return false;
+  try {
+    const script = trustedScriptUrl(new URL('sw.js', document.baseURI));
+    await navigator.serviceWorker.register(script);
+    await navigator.serviceWorker.ready;
+    return true;
+  } catch {
+    // Private windows and plain http refuse service workers: the page then needs its server.
+    return false;
+  }
+}
+
 customElements.define('whorl-answer', AnswerElement);
 customElements.define('whorl-spiral', SpiralElement);
 customElements.define('whorl-composer', ComposerElement);
@@ -68,6 +83,7 @@ const session = new Session({
   memo,
   room,
   persist: async () => (await navigator.storage?.persist?.()) ?? false,
+  keepSite,
   frame: (callback) => requestAnimationFrame(callback),
   later: (callback, ms) => setTimeout(callback, ms),
 });

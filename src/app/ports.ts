@@ -58,6 +58,8 @@ export interface SessionPorts {
   readonly room: () => Promise<RoomEstimate>;
   /** Asks the browser to keep the data; resolves to whether it promised. */
   readonly persist: () => Promise<boolean>;
+  /** Keeps the page's own files; resolves to whether it will start without a network. */
+  readonly keepSite: () => Promise<boolean>;
   /** Calls back before the next picture. */
   readonly frame: (callback: () => void) => void;
   /** Calls back after so many milliseconds. */

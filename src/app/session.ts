@@ -6,6 +6,7 @@
 
 import type { Loop, Turn, Vote } from '../loop/types.ts';
 import { asWhorlError } from '../shared/errors.ts';
+import { Asking } from './asking.ts';
 import { addRecord, fill, LOOP, readRecords, removeRecord, textOf } from './collection.ts';
 import type { AppEngine, RecordDraft, SessionPorts } from './ports.ts';
 import {
@@ -37,15 +38,14 @@ export class Session extends EventTarget {
   #state: AppState = INITIAL;
   #engine: AppEngine | null = null;
   #loop: Loop | null = null;
-  #asking: AbortController | null = null;
   #searching: AbortController | null = null;
-  #calls = 0;
-  #text = '';
-  #isFrameDue = false;
+  readonly #asking: Asking;
 
   constructor(ports: SessionPorts) {
     super();
     this.#ports = ports;
+    const show = (running: AppState['running']) => this.#set({ running });
+    this.#asking = new Asking({ frame: ports.frame, show });
     this.#state = { ...INITIAL, records: ports.sample.map((draft) => ({ ...draft, id: null })) };
   }
 
@@ -57,6 +57,7 @@ export class Session extends EventTarget {
   async start(): Promise<void> {
     void this.#askProxy();
     void this.#measureRoom();
+    void this.#keepSite();
     try {
       const engine = await this.#ports.startEngine();
       if (this.#closing.signal.aborted) return void engine.close();
@@ -99,7 +100,7 @@ export class Session extends EventTarget {
 
   /** Stops the running answer. What had arrived stays on screen and is not stored. */
   stop(): void {
-    this.#asking?.abort();
+    this.#asking.stop();
   }
 
   /** Asks the running or stopped question again. */
@@ -181,7 +182,7 @@ export class Session extends EventTarget {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#asking?.abort();
+    this.#asking.stop();
     this.#searching?.abort();
     this.#engine?.removeEventListener('status', this.#onStatus);
     this.#loop?.close();
@@ -268,69 +269,20 @@ export class Session extends EventTarget {
   }
 
   async #ask(question: string): Promise<void> {
-    const loop = this.#loop;
-    if (!loop) return;
-    this.#asking?.abort();
+    if (!this.#loop) return;
     this.#searching?.abort();
-    const abort = new AbortController();
-    this.#asking = abort;
-    const call = this.#open(question);
-    try {
-      const turn = await loop.ask(question, { signal: abort.signal, ...this.#listen(call) });
-      this.#answered(call, turn);
-    } catch (error) {
-      this.#cut(call, error, abort.signal.aborted);
-    }
+    this.#set({ found: null, waiting: null, problem: null });
+    const outcome = await this.#asking.run(this.#loop, question);
+    if (outcome.kind === 'answered') return this.#answered(outcome.turn, outcome.isNewest);
+    if (outcome.kind === 'failed') this.#fail('ask', outcome.error, () => this.retry());
   }
 
-  #open(question: string): number {
-    this.#calls += 1;
-    this.#text = '';
-    const running = { question, stage: 'embed', hits: [], text: '', state: 'running' } as const;
-    const call = this.#calls;
-    this.#set({ running: { ...running, call }, found: null, waiting: null, problem: null });
-    return call;
-  }
-
-  /** What the loop reports of a call; a call that is no longer the newest is not heard. */
-  #listen(call: number) {
-    const tell = (change: Partial<NonNullable<AppState['running']>>): void => {
-      const { running } = this.#state;
-      if (running?.call === call && running.state === 'running') {
-        this.#set({ running: { ...running, ...change } });
-      }
-    };
-    return {
-      onStage: (stage: NonNullable<AppState['running']>['stage']) => tell({ stage }),
-      onHits: (hits: NonNullable<AppState['running']>['hits']) => tell({ hits }),
-      onToken: (token: string) => {
-        if (call !== this.#calls) return;
-        this.#text += token;
-        if (this.#isFrameDue) return;
-        this.#isFrameDue = true;
-        this.#ports.frame(() => {
-          this.#isFrameDue = false;
-          tell({ text: this.#text });
-        });
-      },
-    };
-  }
-
-  #answered(call: number, turn: Turn): void {
+  #answered(turn: Turn, isNewest: boolean): void {
     const turns = [...this.#state.turns, itemOf(turn)];
-    const isNewest = call === this.#calls;
     this.#set(isNewest ? { turns, running: null } : { turns });
     if (isNewest) this.#say({ kind: 'answered', turn });
     void this.#summarize();
     void this.#persist();
-  }
-
-  #cut(call: number, error: unknown, isStopped: boolean): void {
-    const { running } = this.#state;
-    if (call !== this.#calls || !running) return;
-    const state = isStopped ? 'stopped' : 'failed';
-    this.#set({ running: { ...running, text: this.#text, state } });
-    if (!isStopped) this.#fail('ask', error, () => this.retry());
   }
 
   #askWaiting(): void {
@@ -394,6 +346,10 @@ export class Session extends EventTarget {
 
   async #askProxy(): Promise<void> {
     this.#set({ claude: await this.#ports.probe(this.#closing.signal) });
+  }
+
+  async #keepSite(): Promise<void> {
+    this.#set({ isOffline: await this.#ports.keepSite() });
   }
 
   async #measureRoom(): Promise<void> {

@@ -68,6 +68,8 @@ export interface AppState {
   readonly waiting: string | null;
   readonly claude: 'unknown' | 'key' | 'no_key' | 'unreachable';
   readonly room: RoomEstimate | null;
+  /** True when the page itself starts without a network. */
+  readonly isOffline: boolean;
   readonly problem: Problem | null;
 }
 
@@ -83,6 +85,7 @@ export const INITIAL: AppState = {
   waiting: null,
   claude: 'unknown',
   room: null,
+  isOffline: false,
   problem: null,
 };
 

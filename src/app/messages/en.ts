@@ -49,7 +49,6 @@ export const en: Messages = {
   },
   found: {
     title: (query) => `Found for “${query}”`,
-    byWords: 'Searching by words until the model is ready',
     byMeaning: 'Searched by meaning and words',
     nothing: 'No record has these words.',
     waiting: 'Your question is asked as soon as the records are ready.',
@@ -88,12 +87,12 @@ export const en: Messages = {
       if (unchecked === claims) {
         return {
           strong: 'Not checked:',
-          rest: 'the check of sentences reads English only',
+          rest: ' the check of sentences reads English only',
         };
       }
       const noun = claims === 1 ? 'sentence is' : 'sentences are';
       const tail = unchecked > 0 ? `, ${unchecked} could not be checked` : '';
-      return { strong: `${grounded} of ${claims}`, rest: `${noun} backed by a source${tail}` };
+      return { strong: `${grounded} of ${claims}`, rest: ` ${noun} backed by a source${tail}` };
     },
     refusal: 'The sources do not answer this',
     nothingClaimed: 'There was nothing to check',

@@ -43,11 +43,10 @@ export const ja: Messages = {
     },
     bytes: (loaded, total) => `${loaded} / ${total}`,
     once: 'ダウンロードは一度だけで、あとはこの端末に残ります。その間も言葉で検索できます。',
-    indexing: (done, total) => `記録の埋め込み: ${total}件中${done}件`,
+    indexing: (done, total) => `記録の埋め込み：${total}件中${done}件`,
   },
   found: {
     title: (query) => `「${query}」で見つかった記録`,
-    byWords: 'モデルの準備ができるまで、言葉で検索します',
     byMeaning: '意味と言葉で検索しました',
     nothing: 'この言葉を含む記録はありません。',
     waiting: '記録の準備ができしだい、この質問をします。',
@@ -68,7 +67,7 @@ export const ja: Messages = {
     answer: '回答',
     sources: '出典',
     noSources: 'この質問に合う記録はありません。',
-    offline: 'オフラインの回答: あなたの記録から引用した文です。',
+    offline: 'オフラインの回答：あなたの記録から引用した文です。',
     stopped: 'この回答は途中で止められ、保存されていません。',
     cut: 'この回答は途中で切れ、保存されていません。',
     retry: 'もう一度質問する',
@@ -76,17 +75,17 @@ export const ja: Messages = {
     missing: 'この回はこの端末にありません。',
     newest: '最新の回へ',
     unsupported: '出典にない文です',
-    citation: (n, name) => `出典${n}: ${name}`,
+    citation: (n, name) => `出典${n}：${name}`,
     citationMissing: (n) => `出典${n}はありません`,
-    notPlaced: '出典にない文:',
+    notPlaced: '出典にない文：',
     ready: (verdict) => `回答ができました。${verdict}`,
   },
   verdict: {
     counted: ({ claims, grounded, unchecked }) => {
       if (unchecked === claims) {
-        return { strong: '未確認:', rest: '文の確認は英語だけに対応しています' };
+        return { strong: '未確認：', rest: '文の確認は英語だけに対応しています' };
       }
-      const tail = unchecked > 0 ? `(${unchecked}文は確認できません)` : '';
+      const tail = unchecked > 0 ? `（${unchecked}文は確認できません）` : '';
       return { strong: `${claims}文中${grounded}文`, rest: `に出典の裏付けがあります${tail}` };
     },
     refusal: '出典の中に答えはありません',
@@ -115,7 +114,7 @@ export const ja: Messages = {
     why: ({ places, question, liked }) => {
       const move =
         places === 0 ? '順位は同じ' : places > 0 ? `${places}つ上へ` : `${-places}つ下へ`;
-      return `${move}: 「${question}」で${liked ? '良い' : '良くない'}と評価したため`;
+      return `${move}：「${question}」で${liked ? '良い' : '良くない'}と評価したため`;
     },
     more: 'すべて読む',
     less: '短くする',
@@ -157,7 +156,7 @@ export const ja: Messages = {
   spiral: {
     title: 'これまでの歩み',
     label: (turns) => `渦巻き上の${turns}回の質問。中心ほど古い`,
-    dot: (n, question, verdict, vote) => `${n}回目: ${question}。${verdict}。${vote}`,
+    dot: (n, question, verdict, vote) => `${n}回目：${question}。${verdict}。${vote}`,
     empty: '質問はひとつずつ渦巻きの点になり、その回答へ戻る道になります。',
     liked: '良い',
     unrated: '未評価',
@@ -175,10 +174,10 @@ export const ja: Messages = {
       rated: '評価した回',
       admitted: '保存した回答',
       quarantined: '保留した回答',
-      lambda: '記憶への信頼(0〜1)',
+      lambda: '記憶への信頼（0〜1）',
       broken: '読めなかった回',
     },
-    table: 'すべての回(新しい順)',
+    table: 'すべての回（新しい順）',
     columns: { turn: '回', question: '質問', backed: '裏付け', rating: '評価', when: '日時' },
     none: 'まだ質問がありません。まず質問してみてください。',
   },
@@ -190,7 +189,7 @@ export const ja: Messages = {
     ready: '準備完了',
     modelFailed: 'モデルを起動できませんでした',
     kept: 'この端末に保存されます',
-    notKept: '保存されません(プライベートウィンドウ)',
+    notKept: '保存されません（プライベートウィンドウ）',
     follower: '別のタブが書き込み中、このタブは読むだけです',
     recordCount: (n) => `記録 ${n}件`,
     model: 'モデル',
@@ -204,7 +203,7 @@ export const ja: Messages = {
     where: '場所',
     role: 'このタブ',
     leader: '読み書きできます',
-    reads: '読むだけ(別のタブが書き込み)',
+    reads: '読むだけ（別のタブが書き込み）',
     used: '使用量',
     usedOf: (used, quota) => `${used} / ${quota}`,
     persisted: 'ブラウザーの約束',
@@ -217,8 +216,8 @@ export const ja: Messages = {
     claude: {
       unknown: 'Claude に接続できるか確認しています',
       key: 'Claude が書きます。接続できないときは記録から引用します',
-      no_key: '記録から引用します: サーバーに Claude のキーがありません',
-      unreachable: '記録から引用します: サーバーに接続できません',
+      no_key: '記録から引用します：サーバーに Claude のキーがありません',
+      unreachable: '記録から引用します：サーバーに接続できません',
     },
     settings: '設定',
     language: '言語',
@@ -226,7 +225,7 @@ export const ja: Messages = {
     themes: { system: 'システムに合わせる', light: 'ライト', dark: 'ダーク' },
     version: 'バージョン',
     memory: 'このページのメモリー',
-    indexeddb: 'ブラウザーの保存領域(IndexedDB)',
+    indexeddb: 'ブラウザーの保存領域（IndexedDB）',
   },
   problem: {
     title: '問題が起きました',

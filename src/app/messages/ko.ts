@@ -47,7 +47,6 @@ export const ko: Messages = {
   },
   found: {
     title: (query) => `“${query}” 검색 결과`,
-    byWords: '모델이 준비될 때까지 낱말로 검색합니다',
     byMeaning: '뜻과 낱말로 검색했습니다',
     nothing: '이 낱말이 있는 기록이 없습니다.',
     waiting: '기록이 준비되는 대로 질문을 보냅니다.',

@@ -53,7 +53,6 @@ export interface Messages {
   };
   readonly found: {
     readonly title: (query: string) => string;
-    readonly byWords: string;
     readonly byMeaning: string;
     readonly nothing: string;
     readonly waiting: string;
@@ -82,7 +81,7 @@ export interface Messages {
     readonly ready: (verdict: string) => string;
   };
   readonly verdict: {
-    /** A count in words; the emphasised part and the rest. */
+    /** A count in words; the emphasised part and the rest, with the space between them where there is one. */
     readonly counted: (count: SentenceCount) => { readonly strong: string; readonly rest: string };
     readonly refusal: string;
     readonly nothingClaimed: string;

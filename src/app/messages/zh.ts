@@ -15,13 +15,13 @@ export const zh: Messages = {
     ask: '提问',
     search: '搜索',
     stop: '停止',
-    byWords: '模型就绪之前,按词语搜索',
-    readOnly: '另一个标签页正在写入,这里只能搜索',
+    byWords: '模型就绪之前，按词语搜索',
+    readOnly: '另一个标签页正在写入，这里只能搜索',
   },
   welcome: {
-    title: '提问,看来源,说说有没有帮助',
+    title: '提问，看来源，说说有没有帮助',
     lead: (n) =>
-      `${n} 条关于酒馆和客栈的记录,都在这台设备上阅读、搜索和记住。你的评价会改变下一次找到的结果。`,
+      `${n} 条关于酒馆和客栈的记录，都在这台设备上阅读、搜索和记住。你的评价会改变下一次找到的结果。`,
     tryThese: '试着问问',
     examples: [
       '哪家客栈半夜要敲锣叫艄公来接人？',
@@ -42,15 +42,14 @@ export const zh: Messages = {
       start: '正在启动',
     },
     bytes: (loaded, total) => `${loaded} / ${total}`,
-    once: '只需下载一次,之后保存在这台设备上。这期间可以按词语搜索。',
-    indexing: (done, total) => `已嵌入记录:${done} / ${total}`,
+    once: '只需下载一次，之后保存在这台设备上。这期间可以按词语搜索。',
+    indexing: (done, total) => `已嵌入记录：${done} / ${total}`,
   },
   found: {
     title: (query) => `“${query}”的搜索结果`,
-    byWords: '模型就绪之前,按词语搜索',
     byMeaning: '按含义和词语搜索',
     nothing: '没有记录包含这些词语。',
-    waiting: '记录准备好后,会立即提出你的问题。',
+    waiting: '记录准备好后，会立即提出你的问题。',
     dontWait: '不再提问',
   },
   turn: {
@@ -68,23 +67,23 @@ export const zh: Messages = {
     answer: '回答',
     sources: '来源',
     noSources: '没有记录与这个问题相符。',
-    offline: '离线回答:以下句子引自你的记录。',
-    stopped: '你停止了这个回答,它没有保存。',
-    cut: '这个回答中断了,没有保存。',
+    offline: '离线回答：以下句子引自你的记录。',
+    stopped: '你停止了这个回答，它没有保存。',
+    cut: '这个回答中断了，没有保存。',
     retry: '再问一次',
     askAgain: '再问一次这个问题',
     missing: '这一轮不在这台设备上。',
     newest: '前往最新一轮',
     unsupported: '没有来源这样说',
-    citation: (n, name) => `来源 ${n}:${name}`,
+    citation: (n, name) => `来源 ${n}：${name}`,
     citationMissing: (n) => `没有来源 ${n}`,
-    notPlaced: '没有来源这样说:',
+    notPlaced: '没有来源这样说：',
     ready: (verdict) => `回答好了。${verdict}`,
   },
   verdict: {
     counted: ({ claims, grounded, unchecked }) => {
-      if (unchecked === claims) return { strong: '未核对:', rest: '目前只能核对英文句子' };
-      const tail = unchecked > 0 ? `(${unchecked} 句无法核对)` : '';
+      if (unchecked === claims) return { strong: '未核对：', rest: '目前只能核对英文句子' };
+      const tail = unchecked > 0 ? `（${unchecked} 句无法核对）` : '';
       return { strong: `${claims} 句中有 ${grounded} 句`, rest: `有来源支持${tail}` };
     },
     refusal: '来源中没有答案',
@@ -101,7 +100,7 @@ export const zh: Messages = {
     helpful: '有帮助',
     notHelpful: '没有帮助',
     hit: (name) => `评价“${name}”`,
-    thanks: '评价已保存,类似的问题会从中学习。',
+    thanks: '评价已保存，类似的问题会从中学习。',
     taken: '评价已撤回。',
   },
   hit: {
@@ -113,7 +112,7 @@ export const zh: Messages = {
     why: ({ places, question, liked }) => {
       const move =
         places === 0 ? '名次不变' : places > 0 ? `上升 ${places} 位` : `下降 ${-places} 位`;
-      return `${move}:你在“${question}”中${liked ? '喜欢' : '不喜欢'}它`;
+      return `${move}：你在“${question}”中${liked ? '喜欢' : '不喜欢'}它`;
     },
     more: '阅读全文',
     less: '收起',
@@ -122,7 +121,7 @@ export const zh: Messages = {
     open: '发送的内容',
     title: '发送的内容',
     toClaude: (model) => `发送给 ${model} 的只有以下文字。`,
-    nowhere: '没有任何内容离开这台设备:回答引自你的记录。有密钥时,会原样发送以下文字。',
+    nowhere: '没有任何内容离开这台设备：回答引自你的记录。有密钥时，会原样发送以下文字。',
     system: '指令',
     user: '问题与来源',
     assistant: '已有的回答',
@@ -144,7 +143,7 @@ export const zh: Messages = {
     save: '添加',
     saving: '正在添加',
     cancel: '取消',
-    saved: (name) => `“${name}”已添加,可以搜索到。`,
+    saved: (name) => `“${name}”已添加，可以搜索到。`,
     remove: '删除',
     removeNamed: (name) => `删除“${name}”`,
     removeSure: '永久删除',
@@ -154,29 +153,29 @@ export const zh: Messages = {
   },
   spiral: {
     title: '至今的循环',
-    label: (turns) => `螺旋上的 ${turns} 轮,最早的在中心`,
-    dot: (n, question, verdict, vote) => `第 ${n} 轮:${question}。${verdict}。${vote}`,
-    empty: '每个问题都会成为螺旋上的一个点,也是回到那个回答的路。',
+    label: (turns) => `螺旋上的 ${turns} 轮，最早的在中心`,
+    dot: (n, question, verdict, vote) => `第 ${n} 轮：${question}。${verdict}。${vote}`,
+    empty: '每个问题都会成为螺旋上的一个点，也是回到那个回答的路。',
     liked: '喜欢',
     unrated: '未评价',
     disliked: '不喜欢',
-    size: '点越大,有来源的句子越多。',
+    size: '点越大，有来源的句子越多。',
     asList: '以列表查看',
     keys: '用方向键沿螺旋移动。',
   },
   learning: {
     title: '学习',
-    lead: '评价只对类似的问题起作用,不影响其他问题。记忆的预测有多准,就被信任多少。',
+    lead: '评价只对类似的问题起作用，不影响其他问题。记忆的预测有多准，就被信任多少。',
     numbers: '数字',
     summary: {
       turns: '轮数',
       rated: '你评价过的',
       admitted: '保存的回答',
       quarantined: '暂缓的回答',
-      lambda: '对记忆的信任(0 到 1)',
+      lambda: '对记忆的信任（0 到 1）',
       broken: '无法读取的轮次',
     },
-    table: '全部轮次(从新到旧)',
+    table: '全部轮次（从新到旧）',
     columns: { turn: '轮次', question: '问题', backed: '有据', rating: '评价', when: '时间' },
     none: '还没有提问。先问点什么吧。',
   },
@@ -184,12 +183,12 @@ export const zh: Messages = {
     title: '状态',
     starting: '正在启动',
     loading: '正在准备模型',
-    readyOffline: '已就绪,可离线使用',
+    readyOffline: '已就绪，可离线使用',
     ready: '已就绪',
     modelFailed: '模型未能启动',
     kept: '保存在这台设备上',
-    notKept: '不会保存:隐私窗口',
-    follower: '另一个标签页正在写入,这里只读取',
+    notKept: '不会保存：隐私窗口',
+    follower: '另一个标签页正在写入，这里只读取',
     recordCount: (n) => `${n} 条记录`,
     model: '模型',
     name: '名称',
@@ -202,7 +201,7 @@ export const zh: Messages = {
     where: '位置',
     role: '本标签页',
     leader: '读取并写入',
-    reads: '只读取,另一个标签页写入',
+    reads: '只读取，另一个标签页写入',
     used: '已用空间',
     usedOf: (used, quota) => `${used} / ${quota}`,
     persisted: '浏览器的承诺',
@@ -210,13 +209,13 @@ export const zh: Messages = {
     mayClear: '磁盘满时可能被清除',
     unknown: '未知',
     restarts: '替换过的工作线程',
-    restartCount: (embed, index) => `模型 ${embed} 次,索引 ${index} 次`,
+    restartCount: (embed, index) => `模型 ${embed} 次，索引 ${index} 次`,
     answers: '回答',
     claude: {
       unknown: '正在确认能否连接 Claude',
       key: '由 Claude 书写;无法连接时引用你的记录',
-      no_key: '引用你的记录:服务器上没有 Claude 的密钥',
-      unreachable: '引用你的记录:无法连接服务器',
+      no_key: '引用你的记录：服务器上没有 Claude 的密钥',
+      unreachable: '引用你的记录：无法连接服务器',
     },
     settings: '设置',
     language: '语言',
@@ -224,33 +223,33 @@ export const zh: Messages = {
     themes: { system: '跟随系统', light: '浅色', dark: '深色' },
     version: '版本',
     memory: '本页面的内存',
-    indexeddb: '浏览器存储(IndexedDB)',
+    indexeddb: '浏览器存储（IndexedDB）',
   },
   problem: {
     title: '出现了问题',
     byCode: {
       network: {
         what: '网络没有响应。',
-        next: '已下载的部分会保留,并从中断处继续。',
+        next: '已下载的部分会保留，并从中断处继续。',
       },
       asset_missing: {
         what: '服务器上缺少模型的一个文件。',
-        next: '你的记录没有受影响,仍可按词语搜索。',
+        next: '你的记录没有受影响，仍可按词语搜索。',
       },
       asset_corrupt: {
-        what: '模型的一个文件不正确,没有使用。',
+        what: '模型的一个文件不正确，没有使用。',
         next: '你的记录没有受影响。重新加载也许能取得正确的文件。',
       },
       asset_incomplete: {
         what: '模型的下载中断了。',
-        next: '已到达的部分会保留,并从中断处继续。',
+        next: '已到达的部分会保留，并从中断处继续。',
       },
       out_of_memory: {
         what: '浏览器的内存不足。',
         next: '已保存的内容没有受影响。请关闭其他标签页后再试。',
       },
       worker_lost: {
-        what: '页面的一个工作线程停止了,已被替换。',
+        what: '页面的一个工作线程停止了，已被替换。',
         next: '已保存的内容没有受影响。请再试一次。',
       },
       worker_start_failed: {
@@ -258,20 +257,20 @@ export const zh: Messages = {
         next: '已保存的内容没有受影响。请重新加载页面。',
       },
       not_leader: {
-        what: '另一个标签页正在写入,这里不能写入。',
+        what: '另一个标签页正在写入，这里不能写入。',
         next: '没有任何改动。请使用或关闭那个标签页。',
       },
       storage_full: {
         what: '磁盘上没有留给本页面的空间了。',
-        next: '已保存的内容没有受影响,但这次改动没有完成。请腾出空间后再试。',
+        next: '已保存的内容没有受影响，但这次改动没有完成。请腾出空间后再试。',
       },
       storage_unavailable: {
         what: '浏览器不允许本页面保存数据。',
-        next: '一切照常可用,但关闭页面后会消失。',
+        next: '一切照常可用，但关闭页面后会消失。',
       },
       storage_lost: {
         what: '浏览器清除了已保存的数据。',
-        next: '请重新加载页面,重新开始。',
+        next: '请重新加载页面，重新开始。',
       },
       storage_too_new: {
         what: '保存的数据由更新版本的应用写入。',
@@ -283,7 +282,7 @@ export const zh: Messages = {
       },
       no_key: {
         what: '服务器上没有 Claude 的密钥。',
-        next: '在有密钥之前,回答会引用你的记录。',
+        next: '在有密钥之前，回答会引用你的记录。',
       },
       rate_limited: {
         what: '短时间内的问题太多了。',
@@ -299,14 +298,14 @@ export const zh: Messages = {
       },
       stream_incomplete: {
         what: '回答在结束之前中断了。',
-        next: '已到达的部分显示在这里,但没有保存。请再问一次。',
+        next: '已到达的部分显示在这里，但没有保存。请再问一次。',
       },
       stream_timeout: {
         what: '回答不再传来。',
-        next: '已到达的部分显示在这里,但没有保存。请再问一次。',
+        next: '已到达的部分显示在这里，但没有保存。请再问一次。',
       },
       deadline: {
-        what: '用时过长,已放弃。',
+        what: '用时过长，已放弃。',
         next: '已保存的内容没有受影响。请再试一次。',
       },
       too_large: {

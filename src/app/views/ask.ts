@@ -24,16 +24,32 @@ export function askView(scene: Scene): TemplateResult {
 }
 
 function runningView(scene: Scene, running: RunningTurn): TemplateResult {
-  const { words, session } = scene;
-  const isRunning = running.state === 'running';
+  const { words } = scene;
   const end = running.state === 'stopped' ? words.turn.stopped : words.turn.cut;
   return html`<article class="turn">
     <p class="meta">
-      ${isRunning ? html`${mark(true)} <span>${words.turn.stage[running.stage]}</span>` : nothing}
-      ${isRunning ? nothing : html`${icons.warn} <span>${end}</span>`}
+      ${
+        running.state === 'running'
+          ? html`${mark(true)} <span>${words.turn.stage[running.stage]}</span>`
+          : html`${icons.warn} <span>${end}</span>`
+      }
     </p>
     <h1 class="question" lang=${tagOf(running.question)}>${running.question}</h1>
-    <section class="answer" aria-label=${words.turn.answer} aria-busy=${isRunning}>
+    ${partialAnswer(scene, running)}
+    ${running.hits.length > 0 ? hitList(scene, running.hits, null) : nothing}
+  </article>`;
+}
+
+/** What has arrived so far. A problem brings its own button, so there is one way to go on, not two. */
+function partialAnswer(scene: Scene, running: RunningTurn): TemplateResult {
+  const { words, state, session } = scene;
+  const isRunning = running.state === 'running';
+  const again =
+    isRunning || state.problem
+      ? nothing
+      : html`<p class="again"><button class="button" @click=${() => session.retry()}>${icons.retry} ${words.turn.retry}</button></p>`;
+  if (!isRunning && running.text === '') return html`${again}`;
+  return html`<section class="answer" aria-label=${words.turn.answer} aria-busy=${isRunning}>
       ${
         running.text === ''
           ? html`<div class="lines" aria-hidden="true"><i></i><i></i><i></i></div>`
@@ -45,23 +61,14 @@ function runningView(scene: Scene, running: RunningTurn): TemplateResult {
               elsewhere: words.turn.notPlaced,
             }}></whorl-answer>`
       }
-      ${
-        isRunning
-          ? nothing
-          : html`<div class="verdict">
-              <button class="button" @click=${() => session.retry()}>${icons.retry} ${words.turn.retry}</button>
-            </div>`
-      }
     </section>
-    ${running.hits.length > 0 ? hitList(scene, running.hits, null) : nothing}
-  </article>`;
+    ${again}`;
 }
 
 function foundView(scene: Scene, found: Found): TemplateResult {
   const { words, state, session } = scene;
-  const how = found.by === 'words' ? words.found.byWords : words.found.byMeaning;
   return html`<section>
-    <p class="meta">${how}</p>
+    ${found.by === 'meaning' ? html`<p class="meta">${words.found.byMeaning}</p>` : nothing}
     <h1 class="question" lang=${tagOf(found.query)}>${words.found.title(found.query)}</h1>
     ${
       state.waiting === null

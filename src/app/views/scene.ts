@@ -33,7 +33,7 @@ export function shownTurn({ state, route }: Scene): TurnItem | null {
 /** The verdict as one sentence. */
 export function verdictText(words: Messages, item: Pick<TurnItem, 'turn'>): string {
   const { strong, rest } = verdictParts(words, item);
-  return [strong, rest].filter(Boolean).join(' ');
+  return strong + rest;
 }
 
 export function verdictParts(

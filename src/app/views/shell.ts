@@ -99,13 +99,18 @@ function again(session: Scene['session'], retry: () => void): void {
 function asideView(scene: Scene): TemplateResult {
   const { words } = scene;
   return html`<aside aria-labelledby="aside-title">
-    <h2 id="aside-title">${words.spiral.title}</h2>
-    ${spiralPanel(scene)}
+    <div>
+      <h2 id="aside-title">${words.spiral.title}</h2>
+      ${spiralPanel(scene)}
+    </div>
     ${
       scene.state.turns.length === 0
         ? nothing
-        : html`<h2>${words.learning.numbers}</h2>${summaryList(scene)}
-          <p><a href="#learning">${words.spiral.asList}</a></p>`
+        : html`<div>
+            <h2>${words.learning.numbers}</h2>
+            ${summaryList(scene)}
+            <p><a href="#learning">${words.spiral.asList}</a></p>
+          </div>`
     }
   </aside>`;
 }

@@ -17,7 +17,7 @@ export function readinessText({ state, words }: Scene): string {
   if (embedder.state !== 'ready' || state.indexing.state === 'running') {
     return state.engine.store ? words.status.loading : words.status.starting;
   }
-  return words.status.readyOffline;
+  return state.isOffline ? words.status.readyOffline : words.status.ready;
 }
 
 /** One line on whether anything stays. */
@@ -32,7 +32,7 @@ export function statusView(scene: Scene): TemplateResult {
   const { words } = scene;
   return html`<section class="status-view">
     <h1>${words.status.title}</h1>
-    <p class="lead">${readinessText(scene)}. ${keepingText(scene)}</p>
+    <p class="lead">${readinessText(scene)}<br />${keepingText(scene)}</p>
     ${modelCard(scene)}
     <h2>${words.status.model}</h2>
     ${modelFacts(scene)}

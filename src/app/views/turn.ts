@@ -65,7 +65,7 @@ function verdictBar(scene: Scene, item: TurnItem): TemplateResult {
   const { strong, rest } = verdictParts(words, item);
   return html`<div class="verdict">
     <p>
-      <span><b>${strong}</b> ${rest}</span>
+      <span><b>${strong}</b>${rest}</span>
       ${verdict.citationValidity < 1 ? html`<span class="bad">${icons.warn} ${words.verdict.badCitations}</span>` : nothing}
       <span class="decision" title=${verdict.reason}>${words.verdict.decision[verdict.decision]}</span>
     </p>

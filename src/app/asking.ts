@@ -1,0 +1,92 @@
+/**
+ * The question that is being answered. The newest call wins: asking again stops the older one, and
+ * nothing that an older one still says is heard. Pieces of the answer are gathered and shown once a
+ * picture.
+ */
+import type { AskOptions, Loop, Turn } from '../loop/types.ts';
+import type { RunningTurn } from './state.ts';
+
+export type Outcome =
+  | { readonly kind: 'answered'; readonly turn: Turn; readonly isNewest: boolean }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+export interface AskingPorts {
+  readonly frame: (callback: () => void) => void;
+  /** Shows the running turn; never called for a call that is not the newest. */
+  readonly show: (running: RunningTurn) => void;
+}
+
+export class Asking {
+  readonly #ports: AskingPorts;
+  #abort: AbortController | null = null;
+  #running: RunningTurn | null = null;
+  #calls = 0;
+  #text = '';
+  #isFrameDue = false;
+
+  constructor(ports: AskingPorts) {
+    this.#ports = ports;
+  }
+
+  /** Stops the running answer. */
+  stop(): void {
+    this.#abort?.abort();
+  }
+
+  /** Asks; never rejects. An answer that was stored before a newer call came is still an answer. */
+  async run(loop: Loop, question: string): Promise<Outcome> {
+    this.stop();
+    const abort = new AbortController();
+    this.#abort = abort;
+    const call = this.#begin(question);
+    try {
+      const turn = await loop.ask(question, { signal: abort.signal, ...this.#listen(call) });
+      const isNewest = call === this.#calls;
+      if (isNewest) this.#running = null;
+      return { kind: 'answered', turn, isNewest };
+    } catch (error) {
+      const isStopped = abort.signal.aborted;
+      this.#tell(call, { text: this.#textOf(call), state: isStopped ? 'stopped' : 'failed' });
+      return isStopped ? { kind: 'stopped' } : { kind: 'failed', error };
+    }
+  }
+
+  #begin(question: string): number {
+    this.#calls += 1;
+    this.#text = '';
+    const call = this.#calls;
+    this.#running = { call, question, stage: 'embed', hits: [], text: '', state: 'running' };
+    this.#ports.show(this.#running);
+    return call;
+  }
+
+  #listen(call: number): AskOptions {
+    return {
+      onStage: (stage) => this.#tell(call, { stage }),
+      onHits: (hits) => this.#tell(call, { hits }),
+      onToken: (token) => {
+        if (call !== this.#calls) return;
+        this.#text += token;
+        if (this.#isFrameDue) return;
+        this.#isFrameDue = true;
+        this.#ports.frame(() => {
+          this.#isFrameDue = false;
+          // A newer call may have begun since; then this shows what that one has so far.
+          this.#tell(this.#calls, { text: this.#text });
+        });
+      },
+    };
+  }
+
+  #textOf(call: number): string {
+    return call === this.#calls ? this.#text : '';
+  }
+
+  #tell(call: number, change: Partial<RunningTurn>): void {
+    const running = this.#running;
+    if (running?.call !== call || running.state !== 'running') return;
+    this.#running = { ...running, ...change };
+    this.#ports.show(this.#running);
+  }
+}
