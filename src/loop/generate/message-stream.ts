@@ -42,7 +42,7 @@ const BlockDelta = v.object({
 });
 const MessageDelta = v.object({
   delta: v.object({ stop_reason: v.nullable(v.string()) }),
-  usage: v.object({ output_tokens: count }),
+  usage: v.nullish(v.object({ output_tokens: count })),
 });
 const Typed = v.object({ type: v.string() });
 
@@ -113,7 +113,7 @@ class Message {
   }
 
   #end({ delta, usage }: v.InferOutput<typeof MessageDelta>): void {
-    this.#output = usage.output_tokens;
+    this.#output = usage?.output_tokens ?? this.#output;
     if (delta.stop_reason === null) return;
     const known = STOP_REASONS.find((reason) => reason === delta.stop_reason);
     if (!known) {

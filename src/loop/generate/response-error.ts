@@ -114,6 +114,8 @@ function errorOfForeign(response: Response, url: string): WhorlError {
 function codeOf(api: ApiError, status: number | null): ErrorCode {
   if (api.code && PROXY_CODES.has(api.code)) return api.code as ErrorCode;
   const code = BY_TYPE[api.type] ?? (status === null ? undefined : BY_STATUS[status]);
+  // The API has no error type of its own for a request that is too large.
+  if (status === 413) return 'too_large';
   if (code === 'rate_limited' && SPENT.test(api.message)) return 'budget_exhausted';
   return code ?? 'upstream_failed';
 }

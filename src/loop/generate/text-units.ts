@@ -1,13 +1,20 @@
 /** Sentences and comparable terms of a text, in scripts with and without spaces. */
 
 const SENTENCE_ENDS = new Intl.Segmenter('und', { granularity: 'sentence' });
+/** A run of one East Asian script, or a word of another one. */
 const WORDS =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー]+|[\p{L}\p{N}]+/gu;
-const EAST_ASIAN = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー]/u;
+  /[\p{Script=Han}々]+|[\p{Script=Katakana}ー]+|\p{Script=Hiragana}+|\p{Script=Hangul}+|[\p{L}\p{N}]+/gu;
+const EAST_ASIAN = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}々ー]/u;
+/** Hiragana between two ideographs is grammar; from this length on it may be a word. */
+const SHORTEST_HIRAGANA = 3;
+const HIRAGANA = /^\p{Script=Hiragana}+$/u;
+const GRAMMAR = new Set(
+  'です ます した して いる ある こと どこ こで すか には では から まで なに とは のは'.split(' '),
+);
 /** Endings that a question and its answer differ in: taverns, visited, visiting. */
 const ENDINGS = /(?:ies|ing|ed|es|s|y)$/;
 const SHORTEST_STEM = 3;
-/** A line without an end mark that is longer than this is cut by the segmenter alone. */
+/** A full stop that does not end a sentence. */
 const ABBREVIATIONS = /(?:\b(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e)|\b\p{Lu})\.$/u;
 
 const STOP = new Set(
@@ -47,8 +54,11 @@ export function termsOf(text: string): string[] {
 
 function pairs(run: string): string[] {
   const characters = [...run];
+  const hiragana = HIRAGANA.test(run);
+  if (hiragana && characters.length < SHORTEST_HIRAGANA) return [];
   if (characters.length < 2) return characters;
-  return characters.slice(1).map((character, i) => `${characters[i]}${character}`);
+  const all = characters.slice(1).map((character, i) => `${characters[i]}${character}`);
+  return hiragana ? all.filter((pair) => !GRAMMAR.has(pair)) : all;
 }
 
 function stem(word: string): string {
