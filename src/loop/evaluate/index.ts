@@ -1,0 +1,7 @@
+export { parseCitations } from './citations.ts';
+export { findRepeat, type KnownText, likeness, type Repeat } from './duplicates.ts';
+export { type EvaluateInput, type Evaluation, evaluate } from './evaluate.ts';
+export { textKey } from './fold.ts';
+export { contradicts, coverEntities, type RecordFields } from './record.ts';
+export { type Sentence, sentencesOf } from './sentences.ts';
+export type { EmbedTexts } from './vectors.ts';
