@@ -24,7 +24,8 @@ export async function insertRows(
   const { ledger } = scope;
   const body = parseBody(raw, ['collectionName', 'data', 'partitionName']);
   const name = collectionName(body);
-  const record = await ledger.view(async () => ledger.require(name).record);
+  const record = await ledger.view(async () => ledger.find(name)?.record);
+  if (record === undefined) throw unknownCollection(name);
   checkPartition(optionalText(body, 'partitionName'));
   ledger.requireLeader();
   if (Array.isArray(body.data) && body.data.length > MAX_ROWS) {
@@ -38,6 +39,14 @@ export async function insertRows(
     if (collection.record.id !== record.id) throw replaced(name);
     return append(scope, collection, mode, drafts, embedded);
   });
+}
+
+/** Recorded with 1804 for inserts, with 100 everywhere else. */
+function unknownCollection(name: string): Error {
+  return milvusError(
+    1804,
+    `fail to deal the insert data, error: can't find collection: collection not found[database=default][collection=${name}]`,
+  );
 }
 
 function replaced(name: string): Error {
