@@ -1,132 +1,75 @@
 /**
  * The gate of enrichment. Invention cannot be gated by groundedness; what can be asked of a text that
  * was written for a record is that it is about this record, does not deny what the record says, and
- * does not repeat the text of another one. Pure.
+ * does not repeat the text of another one. The rules come from the evaluate stage, through `loop.ts`.
  */
+import type { MilvusRow } from '../shared/milvus-types.ts';
 
-export type GateVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+type Fields = { readonly [field: string]: string | number };
 
-export interface GateInput {
+/** A text that was taken before. */
+export interface TakenText {
+  readonly id: string;
   readonly text: string;
-  /** Fields whose value must appear, with the value. */
-  readonly mentions: readonly (readonly [field: string, value: string])[];
-  /** Number fields of the record. */
-  readonly numbers: readonly (readonly [field: string, value: number])[];
+  readonly vector: Float32Array;
 }
 
-/** A text that was taken before, with its vector where there is one. */
-export interface TakenText {
-  readonly key: string;
-  readonly text: string;
-  readonly vector: Float32Array | null;
+/** What can be checked of a text that was written for a record. */
+export interface EnrichRules {
+  /** Which field values do not appear in the text. */
+  coverEntities(text: string, fields: Fields): { readonly missing: readonly string[] };
+  /** How a text contradicts its record, in words, or null. */
+  contradicts(text: string, fields: Fields): string | null;
+  /** The text that another one repeats, or null. */
+  findRepeat(
+    text: string,
+    vector: Float32Array,
+    taken: readonly TakenText[],
+  ): { readonly kind: 'exact' | 'near'; readonly cosine: number } | null;
 }
 
 /** A value longer than this is prose, which need not appear word for word. */
 const MAX_MENTION = 80;
 const MIN_TEXT = 8;
-/** Cosine and token Jaccard from which two texts are near-duplicates. */
-const NEAR_COSINE = 0.95;
-const NEAR_JACCARD = 0.7;
-/** Words before a name within which a negation denies it. */
-const NEGATION =
-  /(?:\bnot\b|\bnever\b|\bno\b|n't\b|\bnowhere near\b|\bnothing to do with\b)(?:\s+[\p{L}'-]+){0,2}\s*$/iu;
 
-/** Whether a text is about its record and does not contradict it. */
-export function gateText(input: GateInput): GateVerdict {
-  const text = folded(input.text);
-  if (text.length < MIN_TEXT) return refused('the text is empty or a few characters long');
-  for (const [field, value] of input.mentions) {
-    const name = folded(value);
-    if (name === '' || name.length > MAX_MENTION) continue;
-    const places = placesOf(name, text);
-    if (places.length === 0) return refused(`it does not mention the ${field} ("${value}")`);
-    if (places.every((at) => NEGATION.test(text.slice(0, at))))
-      return refused(`it denies the ${field} ("${value}")`);
-  }
-  for (const [field, value] of input.numbers) {
-    const said = numberBeside(folded(field.replaceAll('_', ' ')), text);
-    if (said !== null && said !== value)
-      return refused(`it says ${field} ${said}, and the record says ${value}`);
-  }
-  return { ok: true };
+/** Why a text may not enter its record, or null when it may. `mention`: fields whose value must appear. */
+export function whyNotOf(
+  rules: EnrichRules,
+  text: string,
+  row: MilvusRow,
+  mention: readonly string[],
+): string | null {
+  if (text.trim().length < MIN_TEXT) return 'the text is empty or a few characters long';
+  const names = fieldsOf(row, (field, value) => mention.includes(field) && isName(value));
+  const [missing] = rules.coverEntities(text, names).missing;
+  if (missing !== undefined) return `it does not mention the ${missing} ("${names[missing]}")`;
+  return rules.contradicts(
+    text,
+    fieldsOf(row, (_, value) => isName(value) || typeof value === 'number'),
+  );
 }
 
-/** The key of a text that says the same, or null. Exact after folding, or near in vector and words. */
-export function repeatOf(
+/** Why a text repeats another one, or null when it is new. */
+export function whyRepeated(
+  rules: EnrichRules,
   text: string,
-  vector: Float32Array | null,
+  vector: Float32Array,
   taken: readonly TakenText[],
 ): string | null {
-  const own = folded(text);
-  const words = wordSet(own);
-  const same = taken.find((other) => {
-    const theirs = folded(other.text);
-    if (theirs === own) return true;
-    if (vector === null || other.vector === null) return false;
-    return (
-      cosine(vector, other.vector) >= NEAR_COSINE && jaccard(words, wordSet(theirs)) >= NEAR_JACCARD
-    );
-  });
-  return same?.key ?? null;
+  const repeat = rules.findRepeat(text, vector, taken);
+  if (repeat === null) return null;
+  return repeat.kind === 'exact'
+    ? 'it is the text of another record'
+    : `it repeats the text of another record (cosine ${repeat.cosine.toFixed(2)})`;
 }
 
-/** NFKC, case-folded, white space folded. */
-export function folded(text: string): string {
-  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= MAX_MENTION;
 }
 
-function refused(reason: string): GateVerdict {
-  return { ok: false, reason };
-}
-
-/** Where a name stands, as whole words in scripts that have them. */
-function placesOf(name: string, text: string): number[] {
-  const places: number[] = [];
-  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
-    const before = text.slice(0, at).at(-1) ?? '';
-    const after = text.charAt(at + name.length);
-    if (!joins(before, name.charAt(0)) && !joins(after, name.at(-1) ?? '')) places.push(at);
-  }
-  return places;
-}
-
-const LETTER = /[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}]/u;
-
-function joins(outside: string, inside: string): boolean {
-  return LETTER.test(outside) && LETTER.test(inside);
-}
-
-/** The number right after or right before a field's name, or null. */
-function numberBeside(field: string, text: string): number | null {
-  const escaped = field.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  const found =
-    new RegExp(`${escaped}(?: is| was| of|:)? (\\d+(?:\\.\\d+)?)`, 'u').exec(text) ??
-    new RegExp(`(\\d+(?:\\.\\d+)?) ${escaped}`, 'u').exec(text);
-  return found?.[1] === undefined ? null : Number(found[1]);
-}
-
-function wordSet(text: string): Set<string> {
-  const words = text.match(/[\p{L}\p{N}]+/gu) ?? [];
-  return new Set(words);
-}
-
-function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let shared = 0;
-  for (const word of a) if (b.has(word)) shared += 1;
-  const all = a.size + b.size - shared;
-  return all === 0 ? 0 : shared / all;
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let dot = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i] ?? 0;
-    const y = b[i] ?? 0;
-    dot += x * y;
-    aa += x * x;
-    bb += y * y;
-  }
-  return aa > 0 && bb > 0 ? dot / Math.sqrt(aa * bb) : 0;
+function fieldsOf(row: MilvusRow, take: (field: string, value: unknown) => boolean) {
+  const fields: Record<string, string | number> = {};
+  for (const [field, value] of Object.entries(row))
+    if (take(field, value)) fields[field] = value as string | number;
+  return fields;
 }

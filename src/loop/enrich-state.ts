@@ -4,9 +4,9 @@
  */
 import * as v from 'valibot';
 import type { MilvusRow } from '../shared/milvus-types.ts';
-import { blank, parseRow, toMilvus } from './memory-rows.ts';
-import { vectorOf } from './memory-store.ts';
 import { MEMORY_OUTPUT, quote, type Sibling } from './siblings.ts';
+import { blank, parseRow, toMilvus } from './turn-rows.ts';
+import { vectorOf } from './turn-store.ts';
 
 const Body = v.object({
   text: v.string(),

@@ -9,7 +9,7 @@
 import { asWhorlError, isWhorlError, WhorlError } from '../shared/errors.ts';
 import type { MilvusRow, VectorValue } from '../shared/milvus-types.ts';
 import type { BaseCollection } from './collection.ts';
-import { gateText, repeatOf, type TakenText } from './enrich-gate.ts';
+import { type EnrichRules, type TakenText, whyNotOf, whyRepeated } from './enrich-gate.ts';
 import { type EnrichState, keepState, readStates } from './enrich-state.ts';
 import type { CheckedEnrich } from './options.ts';
 import { Serial } from './serial.ts';
@@ -34,6 +34,7 @@ export interface EnrichParts {
   readonly prompt: (text: string) => Promise<Prompt>;
   readonly digest: (text: string) => Promise<string>;
   readonly timestamp: () => string;
+  readonly rules: EnrichRules;
 }
 
 type Outcome = EnrichResult['records'][number];
@@ -112,7 +113,7 @@ class Run {
     this.#keys = await Promise.all(rows.map((row) => this.#keyOf(row)));
     this.#states = await readStates(this.#parts.memory, into, { signal });
     for (const { state, key, text, vector } of this.#states.values())
-      if (state === 'inserted') this.#taken.push({ key, text, vector });
+      if (state === 'inserted' && vector) this.#taken.push({ id: key, text, vector });
     const waiting = new Map(this.#keys.map((key, i) => [key, rows[i] as MilvusRow]));
     const queue = waiting.entries();
     await settled(Array.from({ length: concurrency }, () => this.#work(queue)));
@@ -216,33 +217,22 @@ class Run {
   }
 
   async #admit(state: EnrichState, row: MilvusRow, resumed: boolean): Promise<void> {
-    const { memory } = this.#parts;
+    const { memory, rules } = this.#parts;
     const { text } = state;
-    const verdict = gateText({
-      text,
-      mentions: this.#mentions.flatMap((field) => {
-        const value = row[field];
-        return typeof value === 'string' ? [[field, value] as const] : [];
-      }),
-      numbers: Object.entries(row).flatMap(([field, value]) =>
-        typeof value === 'number' ? [[field, value] as const] : [],
-      ),
-    });
-    const vector = verdict.ok ? await this.#embed(text) : null;
-    const repeated = verdict.ok ? repeatOf(text, vector, this.#taken) : null;
-    const reason = verdict.ok
-      ? repeated && 'it repeats the text of another record'
-      : verdict.reason;
+    const unfit = whyNotOf(rules, text, row, this.#mentions);
+    const vector = unfit === null ? await this.#embed(text) : null;
+    const reason = unfit ?? (vector && whyRepeated(rules, text, vector, this.#taken));
     if (reason !== null) {
       const quarantined = { ...state, state: 'quarantined', reason, vector } as const;
       await keepState(memory, quarantined, { signal: NEVER });
       this.#settle(quarantined);
       return;
     }
+    if (vector === null) return;
     const recordId = await this.#insert(row, text, vector, resumed);
     const inserted = { ...state, state: 'inserted', recordId, vector } as const;
     await keepState(memory, inserted, { signal: NEVER });
-    this.#taken.push({ key: state.key, text, vector });
+    this.#taken.push({ id: state.key, text, vector });
     this.#settle(inserted);
   }
 
@@ -256,7 +246,7 @@ class Run {
   async #insert(
     row: MilvusRow,
     text: string,
-    vector: Float32Array | null,
+    vector: Float32Array,
     resumed: boolean,
   ): Promise<string> {
     const { base, store } = this.#parts;
@@ -282,12 +272,11 @@ class Run {
   async #vectorFor(
     row: MilvusRow,
     text: string,
-    vector: Float32Array | null,
+    vector: Float32Array,
   ): Promise<{ readonly [field: string]: VectorValue }> {
     const { base } = this.#parts;
     if (base.embeddedFrom !== null || hasValue(row, base.annsField)) return {};
-    if (vector !== null && base.textField === this.#options.into)
-      return { [base.annsField]: vector };
+    if (base.textField === this.#options.into) return { [base.annsField]: vector };
     const searched = row[base.textField];
     const of = typeof searched === 'string' && searched !== '' ? searched : text;
     return { [base.annsField]: await this.#embed(of) };

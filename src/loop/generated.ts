@@ -1,7 +1,7 @@
 /** Admitted answers in `<name>__generated`: the text with its provenance, never context for others. */
 import type { MilvusRow } from '../shared/milvus-types.ts';
-import { type SpacedVector, vectorOf } from './memory-store.ts';
 import { quote, type Sibling } from './siblings.ts';
+import { type SpacedVector, vectorOf } from './turn-store.ts';
 import type { TurnRecord } from './types.ts';
 
 /** Stored answers that a new one is compared with. */

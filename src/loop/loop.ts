@@ -6,10 +6,9 @@
 import { isWhorlError, throwIfAborted, WhorlError } from '../shared/errors.ts';
 import { type BaseCollection, baseCollection } from './collection.ts';
 import { enrich } from './enrich.ts';
-import { evaluate } from './evaluate/index.ts';
+import { contradicts, coverEntities, evaluate, findRepeat } from './evaluate/index.ts';
 import { answersNear, keepAnswer } from './generated.ts';
 import { learn, pullingIds, shiftQuestion, trust, unit } from './memory.ts';
-import { MemoryStore, type SpacedVector, vectorOf } from './memory-store.ts';
 import {
   type CheckedLoop,
   checkAsk,
@@ -25,6 +24,7 @@ import { Rating } from './rating.ts';
 import { rankCandidates } from './retrieve.ts';
 import { Sibling } from './siblings.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { MemoryStore, type SpacedVector, vectorOf } from './turn-store.ts';
 import type {
   AskOptions,
   EnrichOptions,
@@ -179,6 +179,7 @@ class FeedbackLoop implements Loop {
           prompt: (text) => buildPlainPrompt(text, digest),
           digest,
           timestamp: () => this.#timestamp(),
+          rules: { coverEntities, contradicts, findRepeat },
         },
       );
     });

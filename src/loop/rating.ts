@@ -2,9 +2,9 @@
 import { throwIfAborted, WhorlError } from '../shared/errors.ts';
 import { changesFor, type FeedbackEvent, feedbackAfter } from './feedback.ts';
 import type { Feedback } from './memory.ts';
-import type { MemoryStore, SpacedVector } from './memory-store.ts';
 import { refuseUnknown } from './options.ts';
 import { Serial } from './serial.ts';
+import type { MemoryStore, SpacedVector } from './turn-store.ts';
 import type { Turn, TurnRecord, Vote } from './types.ts';
 
 interface Call {

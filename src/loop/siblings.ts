@@ -5,7 +5,7 @@
  */
 import { isWhorlError, WhorlError } from '../shared/errors.ts';
 import type { FieldSchema, MilvusRow, QueryBody, SearchHit } from '../shared/milvus-types.ts';
-import { BODY_PARTS, FIELD_BYTES, MEMORY_FIELDS } from './memory-rows.ts';
+import { BODY_PARTS, FIELD_BYTES, MEMORY_FIELDS } from './turn-rows.ts';
 import type { LoopStore } from './types.ts';
 
 const COLLECTION_NOT_FOUND = 100;

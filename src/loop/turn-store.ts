@@ -13,6 +13,7 @@ import {
   type PastTurn,
   UNCALIBRATED,
 } from './memory.ts';
+import { MEMORY_OUTPUT, quote, type Sibling } from './siblings.ts';
 import {
   CALIBRATION_ID,
   calibrationRow,
@@ -25,8 +26,7 @@ import {
   parseTurn,
   toMilvus,
   turnRow,
-} from './memory-rows.ts';
-import { MEMORY_OUTPUT, quote, type Sibling } from './siblings.ts';
+} from './turn-rows.ts';
 import type { Learnt, TurnRecord } from './types.ts';
 
 /** Past questions that are recalled for one question, nearest first. */
