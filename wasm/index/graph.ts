@@ -6,7 +6,7 @@ import { dotCodes4 } from './dot';
 import { queryOffset, queryScale, queryWeight } from './encode';
 import { allocate, enlarge } from './memory';
 import {
-  degree0, levelOf, linksOf, NO_NODE, padded, recordOf, scaleAt, twinOf, upperOf,
+  degree0, inLinksOf, levelOf, linksOf, NO_NODE, padded, recordOf, scaleAt, twinOf, upperOf,
 } from './rows';
 
 /** No row: where the graph is empty, and where a slot is missing. */
@@ -117,6 +117,7 @@ export function makeNode(row: u32, level: i32): bool {
   store<u8>(levelOf(row), <u8>level);
   store<u32>(linksOf(row), 0);
   store<u32>(twinOf(row), 0);
+  store<u16>(inLinksOf(row), 0);
   return true;
 }
 
@@ -134,6 +135,30 @@ export function becomeTwin(row: u32, node: u32): void {
 @inline
 export function linksIn(row: u32, layer: i32): usize {
   return layer == 0 ? linksOf(row) : slotOf(load<u32>(upperOf(row)) + <u32>(layer - 1));
+}
+
+/** Counts a link to a row in layer 0. */
+export function countIn(row: u32): void {
+  const at = inLinksOf(row);
+  const count = <u32>load<u16>(at);
+  if (count < 65535) store<u16>(at, <u16>(count + 1));
+}
+
+/** Takes back {@link countIn}; what was too much to count stays so. */
+export function countOut(row: u32): void {
+  const at = inLinksOf(row);
+  const count = <u32>load<u16>(at);
+  if (count < 65535) store<u16>(at, <u16>(count - 1));
+}
+
+/** Counts the links of all rows, after a graph was put in. */
+export function countLinks(): void {
+  for (let row: u32 = 0; row < inserted; row++) {
+    if (load<u8>(levelOf(row)) == NO_NODE) continue;
+    const at = linksOf(row);
+    const count = load<u32>(at);
+    for (let i: u32 = 1; i <= count; i++) countIn(load<u32>(at + (<usize>i << 2)));
+  }
 }
 
 /** Empties the graph; rows stay. */

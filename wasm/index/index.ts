@@ -5,7 +5,7 @@
  */
 import { appendRows, layQuery, queryFloats, takeQuery, trueDistance } from './encode';
 import {
-  clearGraph, entry, inserted, layGraph, linksIn, makeNode, reserveVisited, setEntry, setInserted, top,
+  clearGraph, countLinks, entry, inserted, layGraph, linksIn, makeNode, reserveVisited, setEntry, setInserted, top,
 } from './graph';
 import { distanceOf, keyAt, reserveNear } from './heap';
 import { insertRows, layInsertion } from './insert';
@@ -17,21 +17,24 @@ import { bestKeys, finishBest, layScan, scanAllowed, scanRows, startBest } from 
 import { searchGraph } from './walk';
 
 export {
-  clearGraph, floatsOf, insertRows, levelOf, limitMemory, linksIn, makeNode, rowsPerBlock, scanRows, searchGraph,
+  clearGraph, countLinks, floatsOf, insertRows, levelOf, limitMemory, linksIn, makeNode, rowsPerBlock, scanRows, searchGraph,
   setEntry, setInserted, startBest, takeQuery, twinOf, usedBytes, appendRows,
 };
+
+/** Hits for which there is always memory. */
+const FEW: i32 = 1024;
 
 /** Sets up an index; false when memory is exhausted. `links` is M, or 0 for no graph. */
 export function setUp(dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32): bool {
   layRows(dimension, metricCode, 2 * links);
-  if (!layQuery() || !layScan()) return false;
+  if (!layQuery() || !layScan() || !startBest(FEW)) return false;
   return links == 0 || (layGraph(links) && layInsertion(efConstruction, seed));
 }
 
-/** Makes room for that many rows altogether; false when memory is exhausted. */
+/** Makes room for that many rows altogether, and for searches among them; false when memory is exhausted. */
 export function reserveRows(rows: u32): bool {
   if (degree0 > 0 && !(reserveVisited(rows) && reserveNear(rows))) return false;
-  return reserveBlocks(rows);
+  return bitmapOf((rows + 31) >> 5) != 0 && reserveBlocks(rows);
 }
 
 export function queryAt(): usize {

@@ -5,15 +5,18 @@
  * (`<=`, not `<`), and a row whose codes are those of a node is not linked but joins the chain of
  * that node. Otherwise equal rows fill each other's lists, and other rows cannot be reached: 1,000
  * equal vectors inserted first made 568 of 3,500 others unreachable in hnswlib (M 16).
+ *
+ * A row's last link in layer 0 is never taken away, so that every node can be entered; the paper's
+ * choice alone leaves rows without any where lengths or densities differ much.
  */
 import { queryByRow } from './encode';
 import {
-  batchDistances, batchRows, becomeTwin, compareBatch, degree, entry, inserted, linksIn, makeNode, NONE, sameCodes,
+  batchDistances, batchRows, becomeTwin, compareBatch, countIn, countOut, degree, entry, inserted, linksIn, makeNode, NONE, sameCodes,
   setEntry, setInserted, startVisit, top, visit,
 } from './graph';
 import { distanceOf, keyAt, keyOf, setKey, sortKeys } from './heap';
 import { allocate } from './memory';
-import { degree0, padded, rowCount } from './rows';
+import { degree0, inLinksOf, padded, rowCount } from './rows';
 import { descend, entryKey, found, reserveWalk, walk } from './walk';
 
 /** Layers above 0, at most. */
@@ -38,7 +41,7 @@ export function layInsertion(efConstruction: i32, levelSeed: u32): bool {
   otherCodes = allocate(<u64>padded << 1);
   chosen = allocate(<u64>(degree0 + 8) << 2);
   candidates = allocate(<u64>(degree0 + 8) << 3);
-  return rowCodes != 0 && otherCodes != 0 && chosen != 0 && candidates != 0;
+  return reserveWalk(breadth) && rowCodes != 0 && otherCodes != 0 && chosen != 0 && candidates != 0;
 }
 
 /** A row's level: geometric with ratio 1 / M, from seed and row alone, so that order does not matter. */
@@ -71,13 +74,17 @@ function isApart(row: u32, distance: f32, chosenCount: i32): bool {
   return true;
 }
 
-/** Chooses at most `most` of the sorted keys, spread in all directions, into `chosen`; their number. */
-function choose(keys: usize, count: i32, most: i32): i32 {
+/**
+ * Chooses at most `most` of the sorted keys, spread in all directions, into `chosen`; their number.
+ * `needy` of them must be chosen: rows whose count of links says that they have no other.
+ */
+function choose(keys: usize, count: i32, most: i32, needy: i32): i32 {
   let kept = 0;
   for (let i = 0; i < count && kept < most; i++) {
     const key = keyAt(keys, i);
     const row = <u32>key;
-    if (!isApart(row, distanceOf(key), kept)) continue;
+    if (needy > 0 && load<u16>(inLinksOf(row)) == 0) needy--;
+    else if (kept + needy >= most || !isApart(row, distanceOf(key), kept)) continue;
     store<u32>(chosen + (<usize>kept << 2), row);
     kept++;
   }
@@ -97,6 +104,7 @@ function linkBack(node: u32, to: u32, layer: i32): void {
   if (<i32>count < most) {
     store<u32>(at + (<usize>(count + 1) << 2), to);
     store<u32>(at, count + 1);
+    if (layer == 0) countIn(to);
     return;
   }
   queryByRow(node, otherCodes);
@@ -108,7 +116,26 @@ function linkBack(node: u32, to: u32, layer: i32): void {
     setKey(candidates, i, keyOf(load<f32>(batchDistances + at4), load<u32>(batchRows + at4)));
   }
   sortKeys(candidates, count + 1);
-  writeLinks(at, choose(candidates, count + 1, most));
+  const needy = layer == 0 ? countOld(at, to) : 0;
+  writeLinks(at, choose(candidates, count + 1, most, needy));
+  if (layer == 0) countNew(at);
+}
+
+/** Takes a list's links out of the counts; how many of its rows, the new one included, have no other. */
+function countOld(at: usize, to: u32): i32 {
+  let needy = <i32>(load<u16>(inLinksOf(to)) == 0);
+  const count = load<u32>(at);
+  for (let i: u32 = 1; i <= count; i++) {
+    const row = load<u32>(at + (<usize>i << 2));
+    countOut(row);
+    needy += <i32>(load<u16>(inLinksOf(row)) == 0);
+  }
+  return needy;
+}
+
+function countNew(at: usize): void {
+  const count = load<u32>(at);
+  for (let i: u32 = 1; i <= count; i++) countIn(load<u32>(at + (<usize>i << 2)));
 }
 
 /** The node among the nearest that looks the same as a row; NONE where there is none. */
@@ -133,7 +160,7 @@ function chooseLinks(row: u32, level: i32): u32 {
     const twin = findTwin(row, count);
     if (twin != NONE) return twin;
     key = keyAt(found, 0);
-    writeLinks(linksIn(row, layer), choose(found, count, degree));
+    writeLinks(linksIn(row, layer), choose(found, count, degree, 0));
   }
   return NONE;
 }
@@ -143,6 +170,7 @@ function linkNeighbours(row: u32, level: i32): void {
   for (let layer = min(level, top); layer >= 0; layer--) {
     const at = linksIn(row, layer);
     const count = load<u32>(at);
+    if (layer == 0) countNew(at);
     for (let i: u32 = 1; i <= count; i++) linkBack(load<u32>(at + (<usize>i << 2)), row, layer);
   }
 }

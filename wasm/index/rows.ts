@@ -7,6 +7,7 @@
  *     links     layer 0 of the graph: a count and up to `degree0` row numbers
  *     upper     first slot of the row's upper layers
  *     twin      next row of the same codes, plus one; 0 ends the chain
+ *     inLinks   rows that link to it in layer 0; 65,535 stands for that many or more
  *     level     layers above 0 that the row is in; NO_NODE where another row stands for it
  *
  * The four floats stand behind the codes and not in arrays of their own: a graph visits rows at
@@ -41,6 +42,7 @@ let floatsAt: usize = 0;
 let linksAt: usize = 0;
 let upperAt: usize = 0;
 let twinAt: usize = 0;
+let inLinksAt: usize = 0;
 let levelAt: usize = 0;
 let blockBytes: u64 = 0;
 
@@ -64,7 +66,8 @@ export function layRows(dimension: i32, metricCode: i32, links: i32): void {
   upperAt = linksAt + linkBytes * rows;
   const perNode: usize = links > 0 ? 4 * rows : 0;
   twinAt = upperAt + perNode;
-  levelAt = twinAt + perNode;
+  inLinksAt = twinAt + perNode;
+  levelAt = inLinksAt + (perNode >> 1);
   blockBytes = <u64>(levelAt + (perNode >> 2));
 }
 
@@ -131,6 +134,10 @@ export function upperOf(row: u32): usize {
 
 export function twinOf(row: u32): usize {
   return blockOf(row) + twinAt + (<usize>(row & mask) << 2);
+}
+
+export function inLinksOf(row: u32): usize {
+  return blockOf(row) + inLinksAt + (<usize>(row & mask) << 1);
 }
 
 export function levelOf(row: u32): usize {

@@ -108,5 +108,6 @@ export function writeGraph(kernel: IndexKernel, parts: GraphParts): boolean {
   writeLinks(kernel, parts);
   kernel.setEntry(parts.entry, parts.top);
   kernel.setInserted(parts.count);
+  kernel.countLinks();
   return true;
 }

@@ -38,6 +38,7 @@ export interface IndexKernel {
   topLayer(): number;
   hashCodes(rows: number): number;
   clearGraph(): void;
+  countLinks(): void;
   makeNode(row: number, level: number): number;
   setEntry(row: number, layer: number): void;
   setInserted(rows: number): void;

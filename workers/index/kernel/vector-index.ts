@@ -209,8 +209,8 @@ export class VectorIndex {
 
   #run(kernel: IndexKernel, plan: SearchPlan, bitmap: number): void {
     let from = 0;
-    if (plan.kind === 'graph') {
-      if (!kernel.searchGraph(plan.breadth, bitmap)) throw outOfMemory(kernel, 'all rows are kept');
+    // A walk wider than any before needs memory; without it the answer is exact instead.
+    if (plan.kind === 'graph' && kernel.searchGraph(plan.breadth, bitmap)) {
       from = kernel.insertedRows() >>> 0;
     }
     if (bitmap === 0) kernel.scanRows(from, this.#count);

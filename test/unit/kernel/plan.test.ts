@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import {
+  DEFAULT_EF,
+  EXACT_BELOW,
+  planSearch,
+  type SearchFacts,
+} from '../../../workers/index/kernel/plan.ts';
+
+const LARGE: SearchFacts = {
+  rows: 93_150,
+  inserted: 93_150,
+  allowed: 93_150,
+  limit: 10,
+  ef: DEFAULT_EF,
+  exactBelow: EXACT_BELOW,
+  exact: false,
+  walk: false,
+};
+
+const kindOf = (facts: Partial<SearchFacts>) => planSearch({ ...LARGE, ...facts }).kind;
+
+describe('planSearch', () => {
+  it('walks large indexes', () => {
+    expect(planSearch(LARGE)).toEqual({ kind: 'graph', breadth: DEFAULT_EF });
+  });
+
+  it('keeps at least as many nodes as hits are wanted', () => {
+    expect(planSearch({ ...LARGE, limit: 500 })).toEqual({ kind: 'graph', breadth: 500 });
+  });
+
+  it('compares all where few rows match', () => {
+    expect(kindOf({ allowed: EXACT_BELOW })).toBe('exact');
+    expect(kindOf({ rows: 9000, inserted: 9000, allowed: 9000 })).toBe('exact');
+    expect(kindOf({ allowed: 12_000 })).toBe('exact');
+  });
+
+  it('compares all where that is cheaper than a walk', () => {
+    expect(kindOf({ limit: 5000 })).toBe('exact');
+    expect(kindOf({ allowed: 46_000 })).toBe('exact');
+    expect(kindOf({ allowed: 46_000, ef: 100 })).toBe('graph');
+    expect(kindOf({ rows: 20_000, inserted: 20_000, allowed: 20_000 })).toBe('exact');
+  });
+
+  it('compares all while most rows are not in the graph', () => {
+    expect(kindOf({ inserted: 0 })).toBe('exact');
+    expect(kindOf({ inserted: 20_000 })).toBe('exact');
+    expect(kindOf({ inserted: 90_000 })).toBe('graph');
+  });
+
+  it('does what it is told', () => {
+    expect(kindOf({ exact: true })).toBe('exact');
+    expect(kindOf({ walk: true, allowed: 3 })).toBe('graph');
+    expect(kindOf({ walk: true, inserted: 0 })).toBe('exact');
+    expect(kindOf({ walk: true, exact: true })).toBe('exact');
+    expect(kindOf({ exactBelow: 100_000 })).toBe('exact');
+  });
+});
