@@ -107,9 +107,19 @@ export class Ledger {
   write<T>(work: () => Promise<T>): Promise<T> {
     this.requireLeader();
     return this.exclusive(async () => {
-      if (this.#inDoubt) await this.#refresh(false);
-      this.requireLeader();
-      return work();
+      for (let attempt = 1; ; attempt++) {
+        if (this.#inDoubt) await this.#refresh(false);
+        this.requireLeader();
+        try {
+          return await work();
+        } catch (error) {
+          // The storage is ahead of us: someone took over, or a commit of ours was in doubt. Nothing
+          // was committed by this attempt, for a commit checks the sequence.
+          if (!(error instanceof StaleView)) throw error;
+          if (attempt === MAX_ATTEMPTS) throw overtaken();
+          this.#inDoubt = true;
+        }
+      }
     });
   }
 

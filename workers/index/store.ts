@@ -102,7 +102,8 @@ export class Store {
     return this.storage.read(['head', 'collections', 'log'], async (tx) => {
       const head = parseHead(await tx.get('head', HEAD));
       const entries = await tx.scan('collections', null);
-      const log = await tx.scan('log', { lower: since + 1, upper: head.sequence });
+      const behind = head.sequence > since;
+      const log = behind ? await tx.scan('log', { lower: since + 1, upper: head.sequence }) : [];
       const complete = log.length === head.sequence - since;
       const changed = new Set(log.map((entry) => (entry.value as LogRecord).collection));
       return {

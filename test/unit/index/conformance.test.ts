@@ -228,7 +228,7 @@ async function runStep({ core }: TestCore, step: Step): Promise<void> {
 function expectData(actual: unknown, wanted: unknown): void {
   if (Array.isArray(wanted) && Array.isArray(actual)) {
     expect(actual.length).toBe(wanted.length);
-    wanted.forEach((each, i) => expectData(actual[i], each));
+    for (const [i, each] of wanted.entries()) expectData(actual[i], each);
     return;
   }
   if (!isRow(wanted) || !isRow(actual)) {

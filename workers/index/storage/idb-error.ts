@@ -14,9 +14,12 @@ export function isLostConnection(error: unknown): boolean {
   return ['InvalidStateError', 'UnknownError', 'AbortError'].includes(nameOf(error));
 }
 
-/** `when`: opening the database, or a transaction on it. */
-export function storageError(error: unknown, when: 'open' | 'use' = 'use'): WhorlError {
-  if (isWhorlError(error)) return error;
+/**
+ * `when`: opening the database, or a transaction on it. What a transaction's body threw of its own is
+ * no matter of the storage and stays what it is.
+ */
+export function storageError(error: unknown, when: 'open' | 'use' = 'use'): unknown {
+  if (isWhorlError(error) || !(error instanceof DOMException)) return error;
   const name = nameOf(error);
   const cause = { cause: error };
   if (name === 'QuotaExceededError') {

@@ -29,7 +29,7 @@ export const STORE_NAMES: readonly StoreName[] = [
 export type SimpleKey = number | string | Uint8Array<ArrayBuffer>;
 export type StorageKey = SimpleKey | readonly SimpleKey[];
 
-/** All keys from `lower` to `upper`, both included unless told otherwise. */
+/** All keys from `lower` to `upper`, both included unless told otherwise; `lower` is not above `upper`. */
 export interface KeyRange {
   readonly lower: StorageKey;
   readonly upper: StorageKey | readonly (SimpleKey | readonly never[])[];
