@@ -26,11 +26,18 @@ export interface Ending {
   readonly tokens: number;
 }
 
+/** Who asks. */
+export interface Caller {
+  readonly requestId: string;
+  readonly address?: string | undefined;
+  readonly disconnect?: (() => void) | undefined;
+}
+
 interface Exchange {
   readonly parsed: ParsedRequest;
   readonly watch: Watch;
   readonly meter: UsageMeter;
-  readonly requestId: string;
+  readonly caller: Caller;
   /** Gives everything back and tells the log; the first call counts. */
   readonly finish: (error: ProxyError | null) => void;
 }
@@ -60,12 +67,11 @@ export class Messages {
   /** Answers, or throws an {@link ProxyError}; `onEnd` is called exactly once where it resolves. */
   async handle(
     request: Request,
-    address: string | undefined,
-    requestId: string,
+    caller: Caller,
     onEnd: (ending: Ending) => void,
   ): Promise<Response> {
     const origin = await this.#parts.access.check(request);
-    const wait = this.#rate.take(clientKey(address, origin));
+    const wait = this.#rate.take(clientKey(caller.address, origin));
     if (wait > 0) throw tooMany(wait);
     if (this.#upstream === null) throw noKey();
     const release = this.#slots.take();
@@ -77,7 +83,7 @@ export class Messages {
       const cost = parsed.inputBound + parsed.body.max_tokens;
       const reservation = await this.#parts.budget.reserve(cost);
       const end = { release, reservation, onEnd };
-      return await this.#exchange(this.#upstream, request, parsed, requestId, end);
+      return await this.#exchange(this.#upstream, request, parsed, caller, end);
     } catch (error) {
       release();
       throw error;
@@ -88,7 +94,7 @@ export class Messages {
     upstream: Upstream,
     request: Request,
     parsed: ParsedRequest,
-    requestId: string,
+    caller: Caller,
     end: {
       readonly release: () => void;
       readonly reservation: Reservation;
@@ -118,7 +124,7 @@ export class Messages {
       end.onEnd({ error, model: parsed.body.model, tokens });
     };
     try {
-      const exchange = { parsed, watch, meter, requestId, finish };
+      const exchange = { parsed, watch, meter, caller, finish };
       return await this.#answer(upstream, exchange);
     } catch (error) {
       const known = asProxyError(error);
@@ -143,7 +149,8 @@ export class Messages {
       watch,
       meter: exchange.meter,
       redact,
-      requestId: exchange.requestId,
+      requestId: exchange.caller.requestId,
+      disconnect: exchange.caller.disconnect,
       maxBytes: settings.maxResponseBytes,
       idleMs: settings.idleMs,
       firstByteMs,

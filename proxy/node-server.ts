@@ -147,10 +147,11 @@ function route(
   trustedHops: number,
 ): RequestListener {
   const toProxy = getRequestListener(
-    (request, env) =>
-      proxy.fetch(request, {
-        address: clientAddress((env as HttpBindings).incoming, trustedHops),
-      }),
+    (request, env) => {
+      const { incoming, outgoing } = env as HttpBindings;
+      const address = clientAddress(incoming, trustedHops);
+      return proxy.fetch(request, { address, disconnect: () => outgoing.destroy() });
+    },
     { overrideGlobalObjects: false },
   );
   return (request, response) => {

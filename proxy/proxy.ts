@@ -11,6 +11,11 @@ import { type Redact, redactor } from './redact.ts';
 export interface RequestInfo {
   /** Address of the client, for the rate limit: the peer, or what a trusted front server says. */
   readonly address?: string | undefined;
+  /**
+   * Closes the connection of the client at once, where the host can. Without it the body of the
+   * answer fails when the client stops reading.
+   */
+  readonly disconnect?: (() => void) | undefined;
 }
 
 export interface ClaudeProxy {
@@ -101,7 +106,7 @@ class Service {
   #post({ req, env }: Context<Env>): Promise<Response> {
     const start = this.#settings.clock();
     const { info, requestId } = env;
-    return this.#messages.handle(req.raw, info.address, requestId, (ending) => {
+    return this.#messages.handle(req.raw, { ...info, requestId }, (ending) => {
       this.#settings.log({
         at: new Date(this.#settings.now()).toISOString(),
         requestId,

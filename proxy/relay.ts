@@ -15,6 +15,7 @@ export interface RelayOptions {
   readonly meter: UsageMeter;
   readonly redact: Redact;
   readonly requestId: string;
+  readonly disconnect: (() => void) | undefined;
   readonly maxBytes: number;
   readonly idleMs: number;
   readonly firstByteMs: number;
@@ -100,9 +101,14 @@ export class Relay {
       controller.close();
       this.#end(error);
     } else if (reason === 'slow_client') {
-      // Only an error makes the host close the connection under a client that does not read.
-      controller.error(error);
       this.#end(error);
+      // Else only an error makes the host close the connection under a client that does not read.
+      const { disconnect } = this.#options;
+      if (disconnect === undefined) controller.error(error);
+      else {
+        controller.close();
+        disconnect();
+      }
     } else if (!this.#pulling) {
       this.#fail(controller, error);
     }

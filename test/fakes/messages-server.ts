@@ -148,9 +148,15 @@ class Exchange {
   }
 
   #drained(): Promise<void> {
+    const response = this.#response;
     return new Promise((resolve) => {
-      this.#response.once('drain', resolve);
-      this.#response.once('close', resolve);
+      const done = () => {
+        response.removeListener('drain', done);
+        response.removeListener('close', done);
+        resolve();
+      };
+      response.once('drain', done);
+      response.once('close', done);
     });
   }
 
