@@ -6,8 +6,8 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import { MAX_LENGTH } from './collection.ts';
 import { icons } from './icons.ts';
-import { isLanguage, LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES } from './language.ts';
-import type { RecordDraft } from './ports.ts';
+import { LANGUAGE_NAMES, LANGUAGES } from './language.ts';
+import { draftOf, filterRecords } from './records.ts';
 import { isIndexed, type RecordItem } from './state.ts';
 import { recordCard } from './views/ask.ts';
 import type { Scene } from './views/scene.ts';
@@ -144,33 +144,4 @@ export class RecordsElement extends LitElement {
       id === null ? `.remove[data-record="${CSS.escape(back ?? '')}"]` : '.sure .quiet';
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(target)?.focus());
   }
-}
-
-/** Records that have every word of the filter somewhere, whatever case and width. */
-export function filterRecords(
-  records: readonly RecordItem[],
-  filter: string,
-): readonly RecordItem[] {
-  const fold = (text: string) => text.normalize('NFKC').toLocaleLowerCase();
-  const words = fold(filter).split(/\s+/).filter(Boolean);
-  if (words.length === 0) return records;
-  return records.filter((record) => {
-    const { name, location, famous_visitor, description, lang } = record;
-    const text = fold(
-      `${name} ${location} ${famous_visitor} ${description} ${lang} ${LANGUAGE_NAMES[lang]} ${LANGUAGE_TAGS[lang]}`,
-    );
-    return words.every((word) => text.includes(word));
-  });
-}
-
-/** The form's fields as a record; null when name or description is empty. */
-export function draftOf(data: FormData): RecordDraft | null {
-  const field = (name: string) => {
-    const value = data.get(name);
-    return typeof value === 'string' ? value.trim() : '';
-  };
-  const [name, description, lang] = [field('name'), field('description'), field('lang')];
-  if (name === '' || description === '' || !isLanguage(lang)) return null;
-  const [location, famous_visitor] = [field('location'), field('famous_visitor')];
-  return { name, location, famous_visitor, description, lang };
 }
