@@ -209,7 +209,7 @@ describe("the article's program", () => {
       expect(hits.map(({ name }) => name)).toEqual(OWN.map(({ name }) => name));
       return;
     }
-    expect(hits).toHaveLength(3);
+    expect(hits).toHaveLength(Math.min(3, taverns.length));
     expect(hits[0]?.name).toBe('Green Dragon');
     expect(Math.abs((hits[0]?.distance ?? 0) - 0.581)).toBeLessThanOrEqual(0.004);
     expect(hits[1]?.name).toBe('The Prancing Pony');

@@ -15,6 +15,8 @@ export interface ClaudeOptions {
   readonly endpoint: string | URL;
   /** A model that the proxy allows. Default: none is named, and the proxy's own default answers. */
   readonly model?: string;
+  /** 0..1, for programs written for it; the proxy drops it where the API has no such field, and says so in a header. */
+  readonly temperature?: number;
   /** Sent with each request, for proxies that want a token of their own. */
   readonly headers?: { readonly [name: string]: string };
   /** Default: the global `fetch`. */
@@ -57,6 +59,7 @@ const LONGEST_RETRY_AFTER_MS = 20_000;
 const KNOWN = new Set([
   'endpoint',
   'model',
+  'temperature',
   'headers',
   'fetch',
   'retries',
@@ -80,9 +83,10 @@ export function claude(options: ClaudeOptions): Generator {
   };
 }
 
-type Checked = Required<Omit<ClaudeOptions, 'endpoint' | 'timeouts' | 'model'>> & {
+type Checked = Required<Omit<ClaudeOptions, 'endpoint' | 'timeouts' | 'model' | 'temperature'>> & {
   readonly url: string;
   readonly model: string | null;
+  readonly temperature: number | null;
   readonly timeouts: ClaudeTimeouts;
 };
 
@@ -99,9 +103,13 @@ function check(options: ClaudeOptions): Checked {
   const model = options.model ?? null;
   if (model !== null && !/^[\w.:/-]{1,128}$/.test(model))
     throw invalid(`"model" is not the name of a model.`);
+  const temperature = options.temperature ?? null;
+  if (temperature !== null && !(temperature >= 0 && temperature <= 1))
+    throw invalid(`"temperature" must be 0..1, not ${temperature}.`);
   return {
     url: messagesUrl(options.endpoint),
     model,
+    temperature,
     headers: options.headers ?? {},
     // A detached call of the browser's fetch throws "Illegal invocation".
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
@@ -198,6 +206,7 @@ async function send(
 ): Promise<Response> {
   const body = {
     ...(options.model === null ? {} : { model: options.model }),
+    ...(options.temperature === null ? {} : { temperature: options.temperature }),
     max_tokens: how.maxTokens ?? DEFAULT_MAX_TOKENS,
     system: prompt.system,
     messages: prompt.messages,
