@@ -1,5 +1,6 @@
 /** Admitted answers in `<name>__generated`: the text with its provenance, never context for others. */
 import type { MilvusRow } from '../shared/milvus-types.ts';
+import { withoutMarks } from './evaluate/citations.ts';
 import { quote, type Sibling } from './siblings.ts';
 import { type SpacedVector, vectorOf } from './turn-store.ts';
 import type { TurnRecord } from './types.ts';
@@ -9,7 +10,7 @@ const COMPARED = 32;
 /** Answers are made of human records, which have depth 0. */
 const DEPTH = 1;
 
-/** A stored answer, for the search for duplicates. */
+/** A stored answer without its citation marks, for the search for duplicates. */
 export interface StoredAnswer {
   readonly id: string;
   readonly text: string;
@@ -31,7 +32,8 @@ export async function answersNear(
   const hits = await generated.search(vector, { filter, limit: COMPARED, fields }, call);
   return hits.flatMap(({ id, text, vector: stored }) => {
     const found = vectorOf(stored);
-    return found && typeof text === 'string' ? [{ id: String(id), text, vector: found }] : [];
+    if (found === null || typeof text !== 'string') return [];
+    return [{ id: String(id), text: withoutMarks(text), vector: found }];
   });
 }
 

@@ -18,6 +18,7 @@ import {
   checkQuestion,
   refuseUnknown,
 } from './options.ts';
+import type { LoopClock, LoopParts } from './parts.ts';
 import { orAborted, sha256 } from './platform.ts';
 import { buildPlainPrompt, buildPrompt } from './prompt.ts';
 import { Rating } from './rating.ts';
@@ -33,9 +34,7 @@ import type {
   Hit,
   Learnt,
   Loop,
-  LoopEmbedder,
   LoopOptions,
-  LoopStore,
   LoopSummary,
   Prompt,
   Turn,
@@ -46,26 +45,6 @@ import type {
 const DEPTH = 100;
 /** Records that may pull a question toward them. */
 const PULLING = 64;
-
-export interface LoopClock {
-  /** Milliseconds, monotonic. */
-  now(): number;
-  /** Milliseconds since 1970. */
-  wall(): number;
-}
-
-/** What the loop is given from outside. */
-export interface LoopParts {
-  readonly store: LoopStore;
-  readonly embedder: LoopEmbedder;
-  /** Default: `performance.now` and `Date.now`. */
-  readonly clock?: LoopClock;
-  /** Ids of turns and events. Default `crypto.randomUUID`; never the wall clock. */
-  readonly randomId?: () => string;
-  /** SHA-256 of UTF-8 text as hex digits. Default: WebCrypto. */
-  readonly digest?: (text: string) => Promise<string>;
-  readonly evaluate?: typeof evaluate;
-}
 
 /** A loop over one collection. Throws `invalid_option`. */
 export function createLoop(parts: LoopParts, options: LoopOptions): Loop {
@@ -317,10 +296,9 @@ class FeedbackLoop implements Loop {
       tokenBudget: this.#options.tokenBudget,
       digest: this.#parts.digest,
     });
-    const generation = await generator.generate(prompt, {
-      ...call,
-      ...(onToken ? { onToken } : {}),
-    });
+    const how = { ...call, ...(onToken ? { onToken } : {}) };
+    // A generator that does not listen to its signal must not hold the turn.
+    const generation = await orAborted(generator.generate(prompt, how), call.signal);
     const extractive = generation.extractive ?? generator.extractive;
     return { prompt, generation, extractive, generator: generator.name };
   }
