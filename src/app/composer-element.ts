@@ -36,7 +36,7 @@ export class ComposerElement extends LitElement {
     const { words, state } = scene;
     const ability = abilityOf(state);
     const note = noteOf(scene, ability);
-    return html`<form class="composer" @submit=${this.#onSubmit}>
+    return html`<form class="composer" role="search" aria-label=${words.composer.label} @submit=${this.#onSubmit}>
       ${note ? html`<p class="composer-note" id="composer-note">${note}</p>` : nothing}
       <div class="composer-box">
         <textarea rows="1" name="question" maxlength=${MAX_QUESTION} enterkeyhint="send"

@@ -65,7 +65,7 @@ export class RecordsElement extends LitElement {
           shown,
           (record) => record.id ?? record.name,
           (record) =>
-            html`<li class="record">${recordCard(scene, record)}${this.#remove(scene, record)}</li>`,
+            html`<li class="record">${recordCard(scene, record, 2)}${this.#remove(scene, record)}</li>`,
         )}
       </ul>
     </section>`;

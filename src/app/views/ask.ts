@@ -79,7 +79,7 @@ function foundView(scene: Scene, found: Found): TemplateResult {
     }
     ${found.items.length === 0 ? html`<p class="empty">${words.found.nothing}</p>` : nothing}
     <ol class="cards">
-      ${found.items.map(({ record }) => html`<li>${recordCard(scene, record)}</li>`)}
+      ${found.items.map(({ record }) => html`<li>${recordCard(scene, record, 2)}</li>`)}
     </ol>
   </section>`;
 }
@@ -110,7 +110,7 @@ function welcomeView(scene: Scene): TemplateResult {
     </ul>
     <h2>${words.welcome.someRecords}</h2>
     <ul class="cards two">
-      ${preview(records, scene).map((record) => html`<li>${recordCard(scene, record)}</li>`)}
+      ${preview(records, scene).map((record) => html`<li>${recordCard(scene, record, 3)}</li>`)}
     </ul>
     <p><a href="#records">${words.welcome.allRecords(records.length)}</a></p>
   </section>`;
@@ -126,10 +126,12 @@ function preview(records: readonly RecordItem[], scene: Scene): readonly RecordI
   return [...first, ...one].slice(0, PREVIEW);
 }
 
-export function recordCard(scene: Scene, record: RecordItem): TemplateResult {
+/** `level`: of its heading; one below what stands over it. */
+export function recordCard(scene: Scene, record: RecordItem, level: 2 | 3): TemplateResult {
   const { words } = scene;
+  const title = html`${record.name}<span class="place">${record.location}</span>`;
   return html`<article class="card" lang=${LANGUAGE_TAGS[record.lang]}>
-    <h3>${record.name}<span class="place">${record.location}</span></h3>
+    ${level === 2 ? html`<h2>${title}</h2>` : html`<h3>${title}</h3>`}
     <p class="clamp">${record.description}</p>
     ${
       record.famous_visitor === ''
