@@ -49,6 +49,7 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'unsupported',
   'network',
 ]);
+const ONLY_QUOTES = 'The offline generator answered, and it cannot write a text.';
 /** Longest value that a filter compares when an inserted record is looked for. */
 const MAX_COMPARED = 1_024;
 /** What is paid for is kept, also when the run is cancelled meanwhile. */
@@ -179,6 +180,11 @@ class Run {
     const blankState = { key, into, recordId: '', vector: null, promptHash: prompt.hash };
     try {
       const generation = await generator.generate(prompt, { signal, maxTokens });
+      if (generation.extractive) {
+        this.#stopped ??= 'generator';
+        this.#why ??= generation.instead?.message ?? ONLY_QUOTES;
+        return null;
+      }
       this.#book(generation);
       const reason = whyUnusable(generation);
       const { model, usage } = generation;
@@ -363,8 +369,7 @@ function isOfRecord(error: unknown): boolean {
 }
 
 function whyUnusable(generation: Generation): string | null {
-  const { stopReason, extractive, text } = generation;
-  if (extractive) return 'the offline generator answered, and it cannot write a text';
+  const { stopReason, text } = generation;
   if (stopReason !== 'end_turn' && stopReason !== 'stop_sequence')
     return `the generation ended by "${stopReason}"`;
   return text.trim() === '' ? 'the generation is empty' : null;

@@ -96,11 +96,14 @@ function draftOf(hit: Hit, input: PromptInput): Draft | null {
   return { id: hit.id, heading: lines.join('\n'), body };
 }
 
+/** Every form in which a citation is recognised: `[1]`, `[1, 3]`, `【1】`. */
+const CITATION = /[[【［]\s*\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］]/gu;
+
 /** What could close a fence or pass for a citation, made harmless and still readable. */
 function defuse(text: string): string {
   return text
     .replace(/<(?=\s*\/?\s*(?:source|question|system)\b)/gi, '‹')
-    .replace(/\[(\d{1,3})\]/g, '($1)');
+    .replace(CITATION, (mark) => `(${mark.slice(1, -1)})`);
 }
 
 /** Cuts sources to the budget; what a short one leaves over goes to the longer ones. */
