@@ -1,7 +1,8 @@
 /** One `POST /v1/messages`, from the right to ask to the last byte of the answer. */
 import type { Access } from './access.ts';
 import { capped, readBody } from './body.ts';
-import type { Budget, Reservation } from './budget.ts';
+import type { Budget } from './budget.ts';
+import { type Caller, type Ending, Exchange } from './exchange.ts';
 import { type ParsedRequest, type RequestParser, requestParser } from './message-request.ts';
 import type { Settings } from './options.ts';
 import { asProxyError, ProxyError } from './proxy-error.ts';
@@ -9,8 +10,9 @@ import { clientKey, RateLimit, Slots } from './rate-limit.ts';
 import type { Redact } from './redact.ts';
 import { Relay } from './relay.ts';
 import { Upstream } from './upstream.ts';
-import { UsageMeter } from './usage.ts';
-import { Watch } from './watch.ts';
+import type { Watch } from './watch.ts';
+
+const CLOSE_MS = 1_000;
 
 export interface MessagesParts {
   readonly settings: Settings;
@@ -19,36 +21,14 @@ export interface MessagesParts {
   readonly redact: Redact;
 }
 
-/** How the exchange ended, for the log. */
-export interface Ending {
-  readonly error: ProxyError | null;
-  readonly model: string | null;
-  readonly tokens: number;
-}
-
-/** Who asks. */
-export interface Caller {
-  readonly requestId: string;
-  readonly address?: string | undefined;
-  readonly disconnect?: (() => void) | undefined;
-}
-
-interface Exchange {
-  readonly parsed: ParsedRequest;
-  readonly watch: Watch;
-  readonly meter: UsageMeter;
-  readonly caller: Caller;
-  /** Gives everything back and tells the log; the first call counts. */
-  readonly finish: (error: ProxyError | null) => void;
-}
-
 export class Messages {
   readonly #parts: MessagesParts;
   readonly #parse: RequestParser;
   readonly #rate: RateLimit;
   readonly #slots: Slots;
   readonly #upstream: Upstream | null;
-  readonly #open = new Set<Watch>();
+  readonly #open = new Set<Exchange>();
+  #closed = false;
 
   constructor(parts: MessagesParts) {
     const { settings, redact } = parts;
@@ -64,73 +44,45 @@ export class Messages {
     this.#upstream = apiKey === undefined ? null : new Upstream({ apiKey, baseUrl, fetch, redact });
   }
 
-  /** Answers, or throws an {@link ProxyError}; `onEnd` is called exactly once where it resolves. */
+  /**
+   * Answers, or throws a {@link ProxyError}. `onEnd` is called once where the request got as far as
+   * the API, also when it throws.
+   */
   async handle(
     request: Request,
     caller: Caller,
     onEnd: (ending: Ending) => void,
   ): Promise<Response> {
-    const origin = await this.#parts.access.check(request);
+    const { settings, access, budget } = this.#parts;
+    const origin = await access.check(request);
     const wait = this.#rate.take(clientKey(caller.address, origin));
     if (wait > 0) throw tooMany(wait);
     if (this.#upstream === null) throw noKey();
+    const { bodyMs: maxMs, maxBodyBytes: maxBytes, totalMs } = settings;
+    const bytes = await readBody(request, { maxBytes, maxMs, signal: request.signal });
+    const parsed = this.#parse(bytes);
+    // Only now: a body that trickles in must not hold a place.
     const release = this.#slots.take();
     if (release === null) throw busy();
     try {
-      const { bodyMs: maxMs, maxBodyBytes: maxBytes } = this.#parts.settings;
-      const bytes = await readBody(request, { maxBytes, maxMs, signal: request.signal });
-      const parsed = this.#parse(bytes);
-      const cost = parsed.inputBound + parsed.body.max_tokens;
-      const reservation = await this.#parts.budget.reserve(cost);
-      const end = { release, reservation, onEnd };
-      return await this.#exchange(this.#upstream, request, parsed, caller, end);
+      const reservation = await budget.reserve(parsed.inputBound + parsed.body.max_tokens);
+      const options = { request, caller, parsed, totalMs, reservation, release, onEnd };
+      return await this.#run(this.#upstream, new Exchange(options));
     } catch (error) {
       release();
       throw error;
     }
   }
 
-  async #exchange(
-    upstream: Upstream,
-    request: Request,
-    parsed: ParsedRequest,
-    caller: Caller,
-    end: {
-      readonly release: () => void;
-      readonly reservation: Reservation;
-      readonly onEnd: (ending: Ending) => void;
-    },
-  ): Promise<Response> {
-    const watch = new Watch(this.#parts.settings.totalMs);
-    const meter = new UsageMeter();
-    const left = () => watch.stop('client');
-    this.#open.add(watch);
-    request.signal.addEventListener('abort', left, { once: true });
-    if (request.signal.aborted) left();
-    let ended = false;
-    const close = (tokens: number): void => {
-      ended = true;
-      watch.end();
-      this.#open.delete(watch);
-      request.signal.removeEventListener('abort', left);
-      end.release();
-      // Nothing is lost when this fails: the store then still holds the larger, reserved sum.
-      end.reservation.settle(tokens).catch(() => {});
-    };
-    const finish = (error: ProxyError | null): void => {
-      if (ended) return;
-      const tokens = meter.charge(parsed.inputBound, parsed.body.max_tokens);
-      close(tokens);
-      end.onEnd({ error, model: parsed.body.model, tokens });
-    };
+  async #run(upstream: Upstream, exchange: Exchange): Promise<Response> {
+    this.#open.add(exchange);
+    void exchange.over.then(() => this.#open.delete(exchange));
+    if (this.#closed) exchange.watch.stop('closed');
     try {
-      const exchange = { parsed, watch, meter, caller, finish };
       return await this.#answer(upstream, exchange);
     } catch (error) {
       const known = asProxyError(error);
-      // Refused requests are not billed; those that were given up may be.
-      const billed = watch.reason !== null || known.code === 'stream_incomplete';
-      if (!ended) close(billed ? meter.charge(parsed.inputBound, parsed.body.max_tokens) : 0);
+      exchange.refused(known);
       throw known;
     }
   }
@@ -154,7 +106,7 @@ export class Messages {
       maxBytes: settings.maxResponseBytes,
       idleMs: settings.idleMs,
       firstByteMs,
-      onEnd: exchange.finish,
+      onEnd: (error) => exchange.answered(error),
     });
     headers.set('content-type', 'text/event-stream; charset=utf-8');
     // Reverse proxies that buffer would hold back the stream.
@@ -168,13 +120,22 @@ export class Messages {
     const message = parseMessage(text);
     exchange.meter.seeMessage(message);
     headers.set('content-type', 'application/json');
-    exchange.finish(null);
+    exchange.answered(null);
     return new Response(redact(text), { status: 200, headers });
   }
 
-  /** Stops every exchange; its client gets an error that says so. */
-  close(): void {
-    for (const watch of [...this.#open]) watch.stop('closed');
+  /** Stops every exchange, whose client gets an error that says so, and waits until they are over. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const open = [...this.#open];
+    for (const { watch } of open) watch.stop('closed');
+    // Bounded: a fetch from outside may not listen to its signal.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([Promise.all(open.map(({ over }) => over)), late]);
+    clearTimeout(timer);
   }
 }
 

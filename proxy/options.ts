@@ -176,7 +176,18 @@ export function settingsOf(options: ProxyOptions): Settings {
     fetch: given.fetch ?? ((input, init) => fetch(input, init)),
     now: given.now ?? Date.now,
     clock: given.clock ?? (() => performance.now()),
-    log: given.log ?? (() => {}),
+    log: given.log === undefined ? () => {} : guardedLog(given.log),
+  };
+}
+
+/** A log that fails must not take an answer with it. */
+function guardedLog(log: (entry: LogEntry) => void): (entry: LogEntry) => void {
+  return (entry) => {
+    try {
+      log(entry);
+    } catch (error) {
+      console.error(error);
+    }
   };
 }
 

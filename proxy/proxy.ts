@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono';
 import { Access } from './access.ts';
 import { Budget } from './budget.ts';
+import type { Ending } from './exchange.ts';
 import { Messages } from './messages.ts';
 import { API_VERSION, type ProxyOptions, type Settings, settingsOf } from './options.ts';
 import { asProxyError, errorBody, ProxyError, retryHeaders } from './proxy-error.ts';
@@ -27,7 +28,14 @@ export interface ClaudeProxy {
   close(): Promise<void>;
 }
 
-type Env = { Bindings: { readonly info: RequestInfo; readonly requestId: string } };
+/** One request on its way through the routes. */
+interface Visit {
+  readonly requestId: string;
+  readonly start: number;
+  logged?: boolean;
+}
+
+type Env = { Bindings: { readonly info: RequestInfo; readonly visit: Visit } };
 
 /**
  * A proxy with its own limits and budget. Throws `invalid_option` that names what is wrong.
@@ -86,16 +94,20 @@ class Service {
   }
 
   async fetch(request: Request, info: RequestInfo): Promise<Response> {
-    const requestId = requestIdOf(request);
+    const visit: Visit = { requestId: requestIdOf(request), start: this.#settings.clock() };
     let response: Response;
     try {
       if (this.#closed) throw new ProxyError('closed', 'The proxy is shutting down.');
-      response = await this.#app.fetch(request, { info, requestId });
+      response = await this.#app.fetch(request, { info, visit });
     } catch (error) {
-      response = errorResponse(asProxyError(error), requestId);
-      this.#logRefusal(request, asProxyError(error), requestId);
+      const known = asProxyError(error);
+      response = errorResponse(known, visit.requestId);
+      // Strangers who try paths are no events; what got as far as the API is in the log already.
+      if (isMessages(request) && !visit.logged) {
+        this.#log(visit, { error: known, status: known.status, model: null, tokens: 0 });
+      }
     }
-    response.headers.set('x-request-id', requestId);
+    response.headers.set('x-request-id', visit.requestId);
     response.headers.set('x-content-type-options', 'nosniff');
     for (const [name, value] of Object.entries(this.#access.corsHeaders(request))) {
       response.headers.set(name, value);
@@ -103,36 +115,26 @@ class Service {
     return response;
   }
 
-  #post({ req, env }: Context<Env>): Promise<Response> {
-    const start = this.#settings.clock();
-    const { info, requestId } = env;
-    return this.#messages.handle(req.raw, { ...info, requestId }, (ending) => {
-      this.#settings.log({
-        at: new Date(this.#settings.now()).toISOString(),
-        requestId,
-        status: 200,
-        code: ending.error?.code ?? null,
-        model: ending.model,
-        tokens: ending.tokens,
-        ms: Math.round(this.#settings.clock() - start),
-        detail: null,
-      });
+  #post({ req, env: { info, visit } }: Context<Env>): Promise<Response> {
+    const caller = { ...info, requestId: visit.requestId };
+    return this.#messages.handle(req.raw, caller, (ending) => {
+      visit.logged = true;
+      this.#log(visit, ending);
     });
   }
 
-  #logRefusal(request: Request, error: ProxyError, requestId: string): void {
-    // Strangers who try paths are no events.
-    if (error.status === 404 && error.type === 'not_found_error' && !isMessages(request)) return;
-    const cause = error.code === 'storage_unavailable' || error.code === 'internal';
+  #log(visit: Visit, ending: Omit<Ending, 'model'> & { readonly model: string | null }): void {
+    const { error, status, model, tokens } = ending;
+    const inside = error?.code === 'storage_unavailable' || error?.code === 'internal';
     this.#settings.log({
       at: new Date(this.#settings.now()).toISOString(),
-      requestId,
-      status: error.status,
-      code: error.code,
-      model: null,
-      tokens: 0,
-      ms: 0,
-      detail: cause ? this.#redact(String(error.cause)) : null,
+      requestId: visit.requestId,
+      status,
+      code: error?.code ?? null,
+      model,
+      tokens,
+      ms: Math.round(this.#settings.clock() - visit.start),
+      detail: inside ? this.#redact(String(error?.cause)) : null,
     });
   }
 
@@ -156,7 +158,7 @@ class Service {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#messages.close();
+    await this.#messages.close();
     await this.#budget.close();
   }
 }

@@ -78,6 +78,7 @@ export class Relay {
       {
         start: (controller) => {
           watch.onStop = (reason) => this.#stopped(controller, reason);
+          if (watch.reason !== null) this.#stopped(controller, watch.reason);
         },
         pull: (controller) => this.#pull(controller),
         cancel: () => {
@@ -124,6 +125,9 @@ export class Relay {
     this.#pulling = false;
     if (this.#ended) return;
     if (error !== null) return this.#fail(controller, error);
+    // An event that was read already comes even after a stop.
+    const stopped = watch.error();
+    if (stopped !== null) return this.#fail(controller, stopped);
     if (event.event === 'error') return this.#fail(controller, this.#upstreamError(event.data));
     meter.see(event.event ?? '', event.data);
     const bytes = this.#encode(event);

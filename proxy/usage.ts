@@ -1,7 +1,10 @@
 /** What an answer cost, as the API tells it: input in `message_start`, output in `message_delta`. */
 import * as v from 'valibot';
 
-const count = v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))));
+// No answer is as long as the bound: a number beyond it is a fault, and the byte count stands.
+const count = v.optional(
+  v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000_000_000))),
+);
 
 // Loose: the API adds fields.
 const usageSchema = v.object({

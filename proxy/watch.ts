@@ -33,9 +33,10 @@ export class Watch {
     this.#onStop = listener;
   }
 
-  /** Starts a timer in place of the one that runs. */
+  /** Starts a timer in place of the one that runs; none after a stop. */
   arm(reason: StopReason, ms: number): void {
     clearTimeout(this.#timer);
+    if (this.#reason !== null) return;
     this.#timerMs = ms;
     this.#timer = setTimeout(() => this.stop(reason), ms);
   }

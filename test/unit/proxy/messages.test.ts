@@ -1,7 +1,18 @@
+import Anthropic from '@anthropic-ai/sdk';
 import { describe, expect, test } from 'vitest';
-import { API_VERSION, createProxy } from '../../../proxy/index.ts';
+import { API_VERSION, createProxy, DEFAULT_MODEL } from '../../../proxy/index.ts';
 import { promptText } from '../../fakes/messages-server.ts';
-import { ASK, bench, errorOf, eventsOf, ORIGIN, request, textOf, until } from './support.ts';
+import {
+  ASK,
+  bench,
+  errorOf,
+  eventsOf,
+  ORIGIN,
+  request,
+  standIn,
+  textOf,
+  until,
+} from './support.ts';
 
 const STREAM = { ...ASK, stream: true };
 
@@ -466,5 +477,53 @@ describe('closing', () => {
     await upstream.requests[0]?.over;
     expect(upstream.requests[0]?.disconnected).toBe(true);
     expect((await proxy.fetch(request(ASK))).status).toBe(503);
+  });
+});
+
+describe('the contract with the official SDK', () => {
+  test('the pinned version is the one that this SDK sends by itself', async () => {
+    const upstream = await standIn('ok');
+    const sdk = new Anthropic({ baseURL: upstream.url, apiKey: upstream.key });
+    await sdk.messages.create(ASK);
+    expect(upstream.requests[0]?.headers['anthropic-version']).toBe(API_VERSION);
+  });
+
+  test('its types know the default models, and no temperature', () => {
+    const models: Anthropic.Model[] = ['claude-haiku-5-5', 'claude-haiku-4-5'];
+    expect(models).toContain(DEFAULT_MODEL);
+    // @ts-expect-error the API version 2026-10-21 has no sampling parameters
+    const params: Anthropic.MessageCreateParamsNonStreaming = { ...ASK, temperature: 0 };
+    expect(params).toBeDefined();
+  });
+});
+
+describe('an exchange that is stopped while the client is not reading', () => {
+  test.each([
+    ['total', { totalMs: 150, idleMs: 5_000 }],
+    ['closed', { idleMs: 5_000 }],
+  ] as const)('by "%s" ends by itself and gives its place back', async (how, options) => {
+    const { proxy, upstream, log, logged } = await bench(
+      { text: 'word '.repeat(400), deltaLength: 5 },
+      { ...options, concurrency: 1 },
+    );
+    const response = await proxy.fetch(request(STREAM));
+    if (how === 'closed') await proxy.close();
+    await logged(1);
+    expect(log[0]?.code).toBe(how === 'closed' ? 'closed' : 'stream_timeout');
+    await upstream.requests[0]?.over;
+    const events = eventsOf(await response.text());
+    expect(events[0]?.event).toBe('message_start');
+    expect(events.at(-1)?.event).toBe('error');
+  });
+});
+
+describe('strange numbers from the API', () => {
+  test.each([1e300, -5, 1.5, '7'])('such as %j do not break the budget', async (output) => {
+    const reply = { text: 'abc', usage: { input: 10, output: output as number } };
+    const { proxy, log, logged } = await bench(reply);
+    await (await proxy.fetch(request(STREAM))).text();
+    await logged(1);
+    expect(log[0]?.tokens).toBeGreaterThan(0);
+    expect(log[0]?.tokens).toBeLessThan(200);
   });
 });
