@@ -30,7 +30,7 @@ describe('the README', () => {
     site = await startSite({
       pages: {
         'readme.html':
-          '<!doctype html><html lang="en"><title>readme</title><script type="module" src="./readme.js"></script></html>',
+          '<!doctype html><html lang="en"><title>readme</title><link rel="icon" href="data:,"><script type="module" src="./readme.js"></script></html>',
         'readme.js': `${program}
 window.turn = { answer: turn.answer, hits: turn.hits.length, backed: turn.verdict.reason };
 `,

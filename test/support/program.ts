@@ -14,7 +14,7 @@ declare global {
 /** Files to lay beside the site: see `SiteOptions.pages`. */
 export const PROGRAM_PAGES: Readonly<Record<string, string>> = {
   'program.html':
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>program</title><script type="module" src="./program.js"></script></html>',
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>program</title><link rel="icon" href="data:,"><script type="module" src="./program.js"></script></html>',
   'program.js': "import * as whorl from './lib/index.js';\nwindow.whorl = whorl;\n",
 };
 
