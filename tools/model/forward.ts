@@ -16,15 +16,26 @@ interface Matrix {
 /** Weights by name, as {@link tensorPlan} names them. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
+/** Sees the input rows of each linear layer, by the layer's name without `.weight`. */
+export type Observer = (name: string, rows: Float32Array, columns: number) => void;
+
+/** Weights, and who looks on. */
+interface Pass {
+  readonly weights: Weights;
+  readonly observe?: Observer | undefined;
+}
+
 /** Embeds one sequence of token ids: mean over its tokens, divided by its length. */
 export function referenceEmbedding(
   ids: ArrayLike<number>,
   weights: Weights,
   shape: BertShape,
+  observe?: Observer,
 ): Float32Array {
+  const pass = { weights, observe };
   let state = embeddings(ids, weights, shape);
   for (let layer = 0; layer < shape.layers; layer += 1) {
-    state = encoderLayer(state, weights, shape, `encoder.layer.${layer}`);
+    state = encoderLayer(state, pass, shape, `encoder.layer.${layer}`);
   }
   return unit(meanOfRows(state));
 }
@@ -46,27 +57,24 @@ function embeddings(ids: ArrayLike<number>, weights: Weights, shape: BertShape):
   return layerNorm(sum, weights, 'embeddings.LayerNorm', shape.layerNormEps);
 }
 
-function encoderLayer(x: Matrix, weights: Weights, shape: BertShape, name: string): Matrix {
-  const mixed = linear(
-    attention(x, weights, shape, name),
-    weights,
-    `${name}.attention.output.dense`,
-  );
+function encoderLayer(x: Matrix, pass: Pass, shape: BertShape, name: string): Matrix {
+  const { weights } = pass;
+  const mixed = linear(attention(x, pass, shape, name), pass, `${name}.attention.output.dense`);
   const attended = layerNorm(
     add(mixed, x),
     weights,
     `${name}.attention.output.LayerNorm`,
     shape.layerNormEps,
   );
-  const inner = gelu(linear(attended, weights, `${name}.intermediate.dense`));
-  const outer = linear(inner, weights, `${name}.output.dense`);
+  const inner = gelu(linear(attended, pass, `${name}.intermediate.dense`));
+  const outer = linear(inner, pass, `${name}.output.dense`);
   return layerNorm(add(outer, attended), weights, `${name}.output.LayerNorm`, shape.layerNormEps);
 }
 
-function attention(x: Matrix, weights: Weights, shape: BertShape, name: string): Matrix {
-  const query = linear(x, weights, `${name}.attention.self.query`);
-  const key = linear(x, weights, `${name}.attention.self.key`);
-  const value = linear(x, weights, `${name}.attention.self.value`);
+function attention(x: Matrix, pass: Pass, shape: BertShape, name: string): Matrix {
+  const query = linear(x, pass, `${name}.attention.self.query`);
+  const key = linear(x, pass, `${name}.attention.self.key`);
+  const value = linear(x, pass, `${name}.attention.self.value`);
   const size = shape.hidden / shape.heads;
   const data = new Float32Array(x.rows * shape.hidden);
   for (let head = 0; head < shape.heads; head += 1) {
@@ -105,7 +113,8 @@ function softmax(scores: Float32Array): Float32Array {
 }
 
 /** `x W^T + b`, with `W` as `[out, in]`. */
-function linear(x: Matrix, weights: Weights, name: string): Matrix {
+function linear(x: Matrix, { weights, observe }: Pass, name: string): Matrix {
+  observe?.(name, x.data, x.columns);
   const weight = tensor(weights, `${name}.weight`);
   const bias = tensor(weights, `${name}.bias`);
   const out = bias.length;

@@ -8,8 +8,9 @@ import {
   type ModelFile,
   PIECE_BYTES,
 } from '../../workers/embed/manifest.ts';
-import { createTokenizer } from '../../workers/embed/tokenizer.ts';
+import { createTokenizer, type Tokenizer } from '../../workers/embed/tokenizer.ts';
 import { bertShape, tensorPlan } from './bert.ts';
+import { inputMoments } from './calibration.ts';
 import { referenceEmbedding } from './forward.ts';
 import { KNOWN_TEXTS } from './known-texts.ts';
 import { externalReferences } from './onnx.ts';
@@ -33,7 +34,8 @@ export function packModel(source: ModelSource): Map<string, Uint8Array> {
   const shape = bertShape(source.config as never);
   const plan = tensorPlan(shape);
   const weights = readSafetensors(source.safetensors);
-  const { bytes, tensors } = packWeights(plan, weights);
+  const tokenizer = createTokenizer(source.tokenizer, source.maxTokens);
+  const { bytes, tensors } = packWeights(plan, weights, inputMoments(weights, shape, tokenizer));
   const external = checkedReferences(source.graph, new Set(plan.map(({ name }) => name)));
   const entries: readonly (readonly [string, FileRole, Uint8Array])[] = [
     ['tokenizer.json', 'tokenizer', source.tokenizer],
@@ -72,7 +74,7 @@ export function packModel(source: ModelSource): Map<string, Uint8Array> {
       bytes: length,
     })),
     tensors,
-    knownAnswers: knownAnswers(source, weights, shape),
+    knownAnswers: knownAnswers(tokenizer, weights, shape),
   };
   const packed = new Map(entries.map(([path, , content]) => [path, content]));
   packed.set('manifest.json', new TextEncoder().encode(manifestText(manifest)));
@@ -113,11 +115,10 @@ function checkedReferences(graph: Uint8Array, packed: ReadonlySet<string>) {
 }
 
 function knownAnswers(
-  source: ModelSource,
+  tokenizer: Tokenizer,
   weights: ReturnType<typeof readSafetensors>,
   shape: ReturnType<typeof bertShape>,
 ) {
-  const tokenizer = createTokenizer(source.tokenizer, source.maxTokens);
   return KNOWN_TEXTS.map(({ language, text }) => {
     const vector = referenceEmbedding(tokenizer.encode(text), weights, shape);
     return { language, text, vector: Buffer.from(vector.buffer).toString('base64') };
@@ -135,8 +136,8 @@ The weights, the tokenizer and the graph in this folder come from the model "${n
 sentence-transformers project (https://huggingface.co/sentence-transformers/${name}), which is
 licensed under the Apache License, Version 2.0; see LICENSE.
 
-Changes made for Whorl: the matrices were quantised to 8 bits with one scale a row, and the tensors
-were put in the order in which they are used. The tokenizer and the graph are unchanged.
+Changes made for Whorl: the matrices were quantised to 8 bits with one scale a row, rounded so that
+typical outputs stay in place, and the tensors were put in the order in which they are used. The tokenizer and the graph are unchanged.
 `;
 }
 

@@ -5,39 +5,21 @@
  */
 import type { ModelTensor } from '../../workers/embed/manifest.ts';
 import type { TensorPlan } from './bert.ts';
+import { type InputMoments, roundCompensated, roundToNearest } from './rounding.ts';
 import type { Tensor } from './safetensors.ts';
 
 const ALIGNMENT = 64;
 
-/** An int8 code a value and a float32 scale a row: value = code x scale. */
-export interface QuantisedRows {
-  readonly codes: Int8Array;
-  readonly scales: Float32Array;
-}
-
-/** Symmetric quantisation by row: scale = largest magnitude / 127, codes -127..127. */
-export function quantiseRows({ shape, data }: Tensor): QuantisedRows {
-  const rows = shape[0] ?? 0;
-  const columns = data.length / rows;
-  const codes = new Int8Array(data.length);
-  const scales = new Float32Array(rows);
-  for (let row = 0; row < rows; row += 1) {
-    const values = data.subarray(row * columns, (row + 1) * columns);
-    const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const scale = Math.fround(largest / 127);
-    scales[row] = scale;
-    if (scale === 0) continue;
-    values.forEach((value, k) => {
-      codes[row * columns + k] = Math.max(-127, Math.min(127, Math.round(value / scale)));
-    });
-  }
-  return { codes, scales };
-}
-
-/** The bytes of the weights file and the table of its tensors. */
+/**
+ * The bytes of the weights file and the table of its tensors.
+ *
+ * @param moments Inputs of each linear layer by its name; matrices without (the word embeddings) are
+ * rounded to the nearest.
+ */
 export function packWeights(
   plan: readonly TensorPlan[],
   weights: ReadonlyMap<string, Tensor>,
+  moments: ReadonlyMap<string, InputMoments>,
 ): { readonly bytes: Uint8Array; readonly tensors: ModelTensor[] } {
   const parts: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   let end = 0;
@@ -60,7 +42,8 @@ export function packWeights(
         bytes: source.data.length * 4,
       };
     }
-    const { codes, scales } = quantiseRows(source);
+    const inputs = moments.get(name.replace(/\.weight$/, ''));
+    const { codes, scales } = inputs ? roundCompensated(source, inputs) : roundToNearest(source);
     const scalesOffset = place(scales);
     return {
       name,
