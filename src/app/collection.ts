@@ -19,6 +19,8 @@ export const COLLECTION = 'taverns';
 
 const DIMENSION = 384;
 const PAGE = 1_000;
+/** Records to a transaction while filling: a sign of progress about every second on a slow machine. */
+const BATCH = 6;
 const FIELDS = ['id', 'name', 'location', 'famous_visitor', 'description', 'lang'];
 
 /** Longest texts of a record, in UTF-16 units; a unit is at most 3 bytes of UTF-8. */
@@ -99,8 +101,9 @@ export async function readRecords(
 }
 
 /**
- * Makes the collection where it is missing and inserts all records in one transaction: after a
- * reload in the middle there is either nothing or everything.
+ * Makes the collection where it is missing and inserts the records, a few to a transaction: what is
+ * embedded stays embedded when the page is closed in the middle, and {@link missingFrom} says what
+ * is left to do.
  */
 export async function fill(
   milvus: MilvusClient,
@@ -111,7 +114,21 @@ export async function fill(
   const { has } = await milvus.hasCollection({ collectionName: COLLECTION }, signal);
   if (!has) await milvus.createCollection(SCHEMA, signal);
   await milvus.loadCollection({ collectionName: COLLECTION }, signal);
-  await milvus.insert({ collectionName: COLLECTION, data: records.map(rowOf) }, options);
+  for (let from = 0; from < records.length; from += BATCH) {
+    const data = records.slice(from, from + BATCH).map(rowOf);
+    await milvus.insert({ collectionName: COLLECTION, data }, signal);
+    options.onProgress?.({ done: from + data.length, total: records.length });
+  }
+}
+
+/** Records that are not among the stored ones, by name and place. */
+export function missingFrom(
+  stored: readonly RecordItem[],
+  records: readonly RecordDraft[],
+): readonly RecordDraft[] {
+  const key = ({ name, location }: RecordDraft) => JSON.stringify([name, location]);
+  const present = new Set(stored.map(key));
+  return records.filter((record) => !present.has(key(record)));
 }
 
 /** Adds one record; durable when it resolves. */

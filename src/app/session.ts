@@ -7,7 +7,15 @@
 import type { Loop, Turn, Vote } from '../loop/types.ts';
 import { asWhorlError } from '../shared/errors.ts';
 import { Asking } from './asking.ts';
-import { addRecord, fill, LOOP, readRecords, removeRecord, textOf } from './collection.ts';
+import {
+  addRecord,
+  fill,
+  LOOP,
+  missingFrom,
+  readRecords,
+  removeRecord,
+  textOf,
+} from './collection.ts';
 import type { AppEngine, RecordDraft, SessionPorts } from './ports.ts';
 import {
   type AppState,
@@ -205,8 +213,9 @@ export class Session extends EventTarget {
     if (!engine) return;
     try {
       const records = await readRecords(engine.milvus, this.#signal());
-      const isEmpty = records === null || records.length === 0;
-      if (isEmpty && this.#ports.memo.read(SEEDED) === null) return await this.#begin(engine);
+      const isBegun = this.#ports.memo.read(SEEDED) === null;
+      const missing = isBegun ? missingFrom(records ?? [], this.#ports.sample) : [];
+      if (missing.length > 0) return await this.#begin(engine, missing);
       this.#set({ records: records ?? [], indexing: { state: 'ready' } });
       this.#ports.memo.write(SEEDED, '1');
       await this.#openLoop(engine);
@@ -217,21 +226,22 @@ export class Session extends EventTarget {
     await this.#prepare();
   }
 
-  /** The first visit: the model, then the sample records. */
-  async #begin(engine: AppEngine): Promise<void> {
+  /** The first visit, or its second half: the model, then the sample records that are not there yet. */
+  async #begin(engine: AppEngine, missing: readonly RecordDraft[]): Promise<void> {
     this.#set({ loaded: true });
     const isReady = await this.#prepare();
     if (engine.status.store?.role === 'follower') return this.#follow();
-    if (isReady) await this.#fill(engine);
+    if (isReady) await this.#fill(engine, missing);
   }
 
-  async #fill(engine: AppEngine): Promise<void> {
+  async #fill(engine: AppEngine, missing: readonly RecordDraft[]): Promise<void> {
     const total = this.#ports.sample.length;
-    const onProgress = (progress: { readonly done: number; readonly total: number }): void =>
-      this.#set({ indexing: { state: 'running', ...progress } });
-    onProgress({ done: 0, total });
+    const before = total - missing.length;
+    const onProgress = ({ done }: { readonly done: number }): void =>
+      this.#set({ indexing: { state: 'running', done: before + done, total } });
+    onProgress({ done: 0 });
     try {
-      await fill(engine.milvus, this.#ports.sample, { ...this.#signal(), onProgress });
+      await fill(engine.milvus, missing, { ...this.#signal(), onProgress });
       await this.#load();
     } catch (error) {
       if (this.#closing.signal.aborted) return;
