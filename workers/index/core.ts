@@ -33,8 +33,11 @@ export type { Clock } from './endpoints.ts';
 export interface CoreOptions {
   /** Name of the database; also of the lock. */
   readonly name: string;
-  /** Opens durable storage; null: memory was asked for. */
-  readonly openStorage: (() => Promise<Storage>) | null;
+  /**
+   * Opens durable storage; null: memory was asked for. `onRetired` is to be called when another tab
+   * upgrades or deletes it and it can be used no more.
+   */
+  readonly openStorage: ((onRetired: () => void) => Promise<Storage>) | null;
   /** Null: nobody else can open this storage. */
   readonly lock: LeaderLock | null;
   readonly clock: Clock;
@@ -60,6 +63,7 @@ export class IndexCore {
   #release: (() => void) | null = null;
   #fingerprint: string | null = null;
   #why: string | undefined;
+  #retired = false;
 
   private constructor(options: CoreOptions, ledger: Ledger, why?: string) {
     this.#options = options;
@@ -78,9 +82,9 @@ export class IndexCore {
    * `storage_blocked`, `storage_full`, `storage_lost`.
    */
   static async open(options: CoreOptions): Promise<IndexCore> {
-    const { storage, why } = await openStorage(options);
-    const store = new Store(storage);
     let core: IndexCore | null = null;
+    const { storage, why } = await openStorage(options, () => core?.retired());
+    const store = new Store(storage);
     try {
       const ledger = await Ledger.open(store, options.clock.now, () => core?.demoted());
       core = new IndexCore(options, ledger, why);
@@ -133,13 +137,21 @@ export class IndexCore {
     });
   }
 
+  /** Another tab upgraded or deleted the storage: this one writes no more and says why. */
+  retired(): void {
+    this.#retired = true;
+    this.#ledger.demote();
+    this.#explain('Another tab upgraded or deleted the storage; reload this page.');
+  }
+
   /** The right to write is gone; this tab reads on and queues for it again. */
   demoted(): void {
     this.#release?.();
     this.#release = null;
     this.#tell();
     const { lock } = this.#options;
-    if (lock !== null && !this.#closing.signal.aborted) this.#waitForLead(lock);
+    const over = this.#retired || this.#closing.signal.aborted;
+    if (lock !== null && !over) this.#waitForLead(lock);
   }
 
   /** Answers a Milvus REST v2 endpoint; rejects with its code in `milvusCode`. */
@@ -281,6 +293,7 @@ export class IndexCore {
 
 async function openStorage(
   options: CoreOptions,
+  onRetired: () => void,
 ): Promise<{ readonly storage: Storage; readonly why?: string }> {
   if (options.openStorage === null) {
     return {
@@ -289,7 +302,7 @@ async function openStorage(
     };
   }
   try {
-    return { storage: await options.openStorage() };
+    return { storage: await options.openStorage(onRetired) };
   } catch (error) {
     if (!isWhorlError(error) || error.code !== 'storage_unavailable') throw error;
     return {

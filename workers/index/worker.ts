@@ -33,7 +33,7 @@ function openCore({ name, storage }: IndexOpenRequest): Promise<IndexCore> {
   const locks = (navigator as { readonly locks?: LockManager }).locks;
   return IndexCore.open({
     name,
-    openStorage: durable ? () => IdbStorage.open({ name }) : null,
+    openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
     lock: durable && locks !== undefined ? webLock(locks) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,

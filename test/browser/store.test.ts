@@ -1,0 +1,209 @@
+/** The index worker as a page has it: real worker, IndexedDB, Web Locks, and a port to an embedder. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { createMilvusClient } from '../../src/milvus/client.ts';
+import { Link, serve } from '../../src/shared/link.ts';
+import type { EmbedContract, IndexContract, StoreStatus } from '../../src/shared/types.ts';
+import { LetterEmbedder } from '../unit/index/core-fixture.ts';
+
+const collectionName = 'inns';
+const INNS = {
+  collectionName,
+  schema: {
+    fields: [
+      { fieldName: 'id', dataType: 'Int64', isPrimary: true },
+      { fieldName: 'text', dataType: 'VarChar', elementTypeParams: { max_length: 200 } },
+      { fieldName: 'vector', dataType: 'FloatVector', elementTypeParams: { dim: 16 } },
+    ],
+    functions: [
+      {
+        name: 'embed',
+        type: 'TextEmbedding',
+        inputFieldNames: ['text'],
+        outputFieldNames: ['vector'],
+      },
+    ],
+  },
+  indexParams: [{ fieldName: 'vector', metricType: 'COSINE', indexType: 'HNSW' }],
+} as const;
+
+const DATA = [
+  { id: 1, text: 'The Prancing Pony' },
+  { id: '9007199254740993', text: 'The Green Dragon' },
+];
+
+interface Tab {
+  readonly index: Link<IndexContract>;
+  readonly milvus: ReturnType<typeof createMilvusClient>;
+  readonly workers: Worker[];
+  connect(embedder: LetterEmbedder): Promise<void>;
+}
+
+const tabs: Tab[] = [];
+
+/** A page's side of one tab: the link, and what an engine does with it. */
+function openTab(name: string, storage: 'indexeddb' | 'memory' = 'indexeddb'): Tab {
+  const workers: Worker[] = [];
+  const index = new Link<IndexContract>({
+    name: 'index worker',
+    spawn: () => {
+      const url = new URL('../../workers/index/worker.ts', import.meta.url);
+      const worker = new Worker(url, { type: 'module' });
+      workers.push(worker);
+      return { endpoint: worker, end: () => worker.terminate() };
+    },
+    prepare: async (call) => {
+      await call('open', { name, storage });
+    },
+  });
+  const tab: Tab = {
+    index,
+    workers,
+    milvus: createMilvusClient((endpoint, body, { signal, onProgress } = {}) =>
+      index.call('milvus', { endpoint, body }, {
+        ...(signal ? { signal } : {}),
+        ...(onProgress ? { onProgress } : {}),
+      } as never),
+    ),
+    connect: async (embedder) => {
+      const { port1, port2 } = new MessageChannel();
+      serve<Pick<EmbedContract, 'embed' | 'info'>>(
+        {
+          embed: (request, { signal }) => embedder.embed(request, { signal }),
+          info: () => ({ fingerprint: embedder.fingerprint }) as never,
+        },
+        port1,
+      );
+      await index.call('connectEmbedder', { port: port2 }, { transfer: [port2] });
+    },
+  };
+  tabs.push(tab);
+  return tab;
+}
+
+afterEach(() => {
+  for (const tab of tabs.splice(0)) tab.index.close();
+});
+
+const fresh = () => `browser-${crypto.randomUUID()}`;
+const status = (tab: Tab): Promise<StoreStatus> => tab.index.call('status', {});
+
+describe('the index worker', () => {
+  test('text needs a model; with one, rows are stored, searched, and there after a worker death', async () => {
+    const tab = openTab(fresh());
+    await tab.milvus.createCollection(INNS);
+    const insert = () => tab.milvus.insert({ collectionName, data: DATA });
+    await expect(insert()).rejects.toMatchObject({ code: 'embedder_unavailable', retryable: true });
+    await tab.connect(new LetterEmbedder());
+    expect(await insert()).toEqual({ insertCount: 2, insertIds: ['1', '9007199254740993'] });
+    const search = () =>
+      tab.milvus.search({
+        collectionName,
+        data: ['The Green Dragon'],
+        limit: 1,
+        outputFields: ['*'],
+      });
+    const before = await search();
+    expect(before[0]).toMatchObject({ id: '9007199254740993', distance: expect.closeTo(1, 5) });
+    expect(before[0]?.vector).toBeInstanceOf(Float32Array);
+    // A killed worker tells nobody; the next call finds out and starts a fresh one.
+    tab.workers[0]?.terminate();
+    tab.workers[0]?.dispatchEvent(new ErrorEvent('error', { message: 'gone' }));
+    await tab.connect(new LetterEmbedder());
+    expect(await search()).toEqual(before);
+    expect(tab.workers.length).toBe(2);
+    expect(await status(tab)).toEqual({
+      storage: 'indexeddb',
+      durability: 'durable',
+      role: 'leader',
+      collections: 1,
+    });
+  });
+
+  test('a new port replaces the old one, whose pending calls reject', async () => {
+    const tab = openTab(fresh(), 'memory');
+    await tab.milvus.createCollection(INNS);
+    const silent = new LetterEmbedder();
+    silent.gate = new Promise(() => {});
+    await tab.connect(silent);
+    const stuck = tab.milvus.insert({ collectionName, data: DATA });
+    const settled = expect(stuck).rejects.toMatchObject({ code: 'closed' });
+    await expect.poll(() => silent.calls).toBe(1);
+    await tab.connect(new LetterEmbedder());
+    await settled;
+    await tab.milvus.insert({ collectionName, data: DATA });
+    expect(await status(tab)).toMatchObject({ storage: 'memory', durability: 'volatile' });
+  });
+
+  test('two tabs: the second reads, is refused to write, and takes over when the first dies', async () => {
+    const name = fresh();
+    const first = openTab(name);
+    await first.connect(new LetterEmbedder());
+    await first.milvus.createCollection(INNS);
+    const second = openTab(name);
+    await second.connect(new LetterEmbedder());
+    expect((await status(second)).role).toBe('follower');
+    await first.milvus.insert({ collectionName, data: DATA });
+    const read = () => second.milvus.query({ collectionName, filter: '', outputFields: ['text'] });
+    expect((await read()).map((row) => row.text)).toEqual(DATA.map((row) => row.text));
+    const write = () => second.milvus.insert({ collectionName, data: [{ id: 3, text: 'x' }] });
+    await expect(write()).rejects.toMatchObject({ code: 'not_leader' });
+    const roles: string[] = [];
+    const watching = second.index.call('watch', {}, {
+      deadlineMs: 2 ** 31 - 1,
+      onProgress: (next: StoreStatus) => roles.push(next.role),
+    } as never);
+    watching.catch(() => {});
+    const from = performance.now();
+    first.workers[0]?.terminate();
+    await expect.poll(() => roles, { interval: 10, timeout: 2_000 }).toEqual(['leader']);
+    expect(performance.now() - from).toBeLessThan(1_000);
+    await write();
+    expect((await read()).length).toBe(3);
+  });
+
+  test('a later version in another tab: ours lets go, says so, and is refused when opened again', async () => {
+    const name = fresh();
+    const tab = openTab(name);
+    await tab.milvus.createCollection(INNS);
+    const upgrade = indexedDB.open(name, 2);
+    const upgraded = await new Promise<IDBDatabase>((resolve, reject) => {
+      upgrade.onsuccess = () => resolve(upgrade.result);
+      upgrade.onblocked = () => reject(new Error('our connection did not close'));
+    });
+    expect(await status(tab)).toMatchObject({
+      role: 'follower',
+      why: expect.stringContaining('upgraded'),
+    });
+    await expect(tab.milvus.listCollections({})).rejects.toMatchObject({ code: 'storage_lost' });
+    upgraded.close();
+    tab.index.close();
+    const late = openTab(name);
+    await expect(late.milvus.listCollections({})).rejects.toMatchObject({
+      code: 'storage_too_new',
+    });
+  });
+
+  test('a cancelled call rejects at once and changes nothing', async () => {
+    const tab = openTab(fresh(), 'memory');
+    await tab.milvus.createCollection(INNS);
+    const slow = new LetterEmbedder();
+    let go = (): void => {};
+    slow.gate = new Promise((resolve) => {
+      go = resolve;
+    });
+    await tab.connect(slow);
+    const abort = new AbortController();
+    const insert = tab.milvus.insert({ collectionName, data: DATA }, { signal: abort.signal });
+    const settled = expect(insert).rejects.toMatchObject({ code: 'aborted' });
+    await expect.poll(() => slow.calls).toBe(1);
+    abort.abort();
+    await settled;
+    go();
+    const counted = await tab.milvus.query({
+      collectionName,
+      filter: '',
+      outputFields: ['count(*)'],
+    });
+    expect(counted).toEqual([{ 'count(*)': 0 }]);
+  });
+});
