@@ -39,6 +39,8 @@ export interface RunningServer {
 
 const PORTS_TRIED = 20;
 
+const SWEEP_MS = 50;
+
 /** Starts everything; rejects with `invalid_option`, `storage_unavailable` or `network`. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = 'localhost', connect = [], trustedHops = 0 } = options;
@@ -202,11 +204,15 @@ async function close(
   graceMs: number,
 ): Promise<void> {
   const closed = Promise.all(servers.map((server) => ended(server)));
-  for (const server of servers) server.closeIdleConnections();
+  // A connection that is kept alive becomes idle only after its last answer.
+  const sweep = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections();
+  }, SWEEP_MS);
   if (graceMs > 0) await Promise.race([closed, pause(graceMs)]);
   await proxy.close();
   // The last events of stopped answers leave before their sockets go.
-  await Promise.race([closed, pause(100)]);
+  await Promise.race([closed, pause(2 * SWEEP_MS)]);
+  clearInterval(sweep);
   for (const server of servers) server.closeAllConnections();
   await closed;
 }

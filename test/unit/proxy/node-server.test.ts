@@ -176,7 +176,12 @@ describe('a real connection', () => {
 
   test('that does not read is closed, and the upstream with it', async () => {
     const { server, upstream, log } = await start(
-      { text: 'x'.repeat(12_000_000), deltaLength: 400_000 },
+      // More than the sockets of both sides hold, and never finished.
+      {
+        text: 'x'.repeat(12_400_000),
+        deltaLength: 400_000,
+        fault: { kind: 'silence', after: 30 },
+      },
       { idleMs: 150, maxResponseBytes: 67_108_864 },
     );
     const body = JSON.stringify({ ...ASK, stream: true });
@@ -449,7 +454,10 @@ describe('the site', () => {
   });
 });
 
-describe('the program', () => {
+/** A loaded machine takes seconds to start a process. */
+const START_MS = 20_000;
+
+describe('the program', { timeout: 90_000 }, () => {
   interface Run {
     readonly child: ChildProcess;
     readonly output: () => string;
@@ -484,7 +492,7 @@ describe('the program', () => {
         .split('\n')
         .find((line) => /^http:\/\/localhost:\d+$/.test(line));
       return url !== undefined;
-    });
+    }, START_MS);
     return url ?? '';
   }
 
@@ -532,6 +540,6 @@ describe('the program', () => {
     expect(typo.output()).toContain('WHORL_PROXY_TOKNE');
     const noKey = run(['--port', '0', '--no-site'], {}, site);
     await printedUrl(noKey);
-    await until(() => noKey.output().includes('ANTHROPIC_API_KEY is not set'));
+    await until(() => noKey.output().includes('ANTHROPIC_API_KEY is not set'), START_MS);
   });
 });

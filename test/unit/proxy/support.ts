@@ -60,11 +60,11 @@ export async function bench(script: Script, options: ProxyOptions = {}): Promise
   return { proxy, upstream, log, logged: (count) => until(() => log.length >= count) };
 }
 
-/** Waits for something that happens by itself; fails after five seconds. */
-export async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000;
+/** Waits for something that happens by itself; fails after `ms`, by default five seconds. */
+export async function until(holds: () => boolean, ms = 5_000): Promise<void> {
+  const end = performance.now() + ms;
   while (!holds()) {
-    if (performance.now() > end) throw new Error(`Did not come true in 5 s: ${holds}`);
+    if (performance.now() > end) throw new Error(`Did not come true in ${ms} ms: ${holds}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
