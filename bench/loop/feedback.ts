@@ -17,6 +17,7 @@ import {
   type Feedback,
   learn,
   type PastTurn,
+  PRIOR,
   pullingIds,
   shiftQuestion,
   trust,
@@ -40,6 +41,12 @@ const VOTES = 0.3;
 const VOTE_RIGHT = 0.9;
 const PULLING = 64;
 const RESAMPLES = 10_000;
+
+/** Others can be tried: `PRIOR_P0=.2 PRIOR_WEIGHT=0`. */
+const PRIOR_USED = {
+  p0: Number(process.env.PRIOR_P0 ?? PRIOR.p0),
+  weight: Number(process.env.PRIOR_WEIGHT ?? PRIOR.weight),
+};
 
 type Users = 'clicks' | 'votes' | 'random';
 type Random = () => number;
@@ -190,7 +197,7 @@ function simulate(world: World, users: Users, seed: number) {
         ...past,
         similarity: dot(vector, asked.vector),
       }));
-      const learnt = learn(near, trusted);
+      const learnt = learn(near, trusted, PRIOR_USED);
       const hits = ask(world, asked, learnt);
       if (!silent[i]) {
         const shown = hits.map(({ id, rank }) => ({

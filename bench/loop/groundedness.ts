@@ -87,7 +87,7 @@ async function casesOf(corpus: Corpus, count: number, random: Dice): Promise<Cas
   const vocabulary = [...new Set(corpus.texts.flatMap((t) => contentWords(t).map((w) => w.word)))];
   const cases: Case[] = [];
   for (const row of shuffled(corpus.texts.length, random).slice(0, count)) {
-    const sentences = fit(corpus.texts[row] ?? '');
+    const sentences = telling(corpus.texts[row] ?? '');
     const at = Math.floor(random() * (sentences.length - 1));
     const [source, next] = [sentences[at], sentences[at + 1]];
     if (source === undefined || next === undefined) continue;
@@ -106,7 +106,7 @@ async function casesOf(corpus: Corpus, count: number, random: Dice): Promise<Cas
 }
 
 /** Sentences that claim something and are no fragment. */
-function fit(text: string): string[] {
+function telling(text: string): string[] {
   return sentencesOf(text)
     .map((sentence) => sentence.text)
     .filter((sentence) => contentWords(sentence).length >= 5 && sentence.length <= 260);
@@ -121,8 +121,9 @@ async function surroundings(
   random: Dice,
 ): Promise<Surroundings> {
   const far = shuffled(corpus.texts.length, random).filter((r) => r !== row && !near.includes(r));
-  const elsewhere = far.map((r) => pick(fit(corpus.texts[r] ?? ''), random)).find(Boolean) ?? '';
-  const rivals = fit(corpus.texts[near[0] ?? far[0] ?? 0] ?? '');
+  const elsewhere =
+    far.map((r) => pick(telling(corpus.texts[r] ?? ''), random)).find(Boolean) ?? '';
+  const rivals = telling(corpus.texts[near[0] ?? far[0] ?? 0] ?? '');
   const rows = await model.embed([sentence, ...rivals]);
   const size = rows.length / (rivals.length + 1);
   const cosine = (i: number) =>
@@ -173,7 +174,7 @@ async function measure(cases: readonly Case[], verbose: boolean): Promise<Map<st
       },
       (texts) => model.embed(texts),
     );
-    const grounded = verdict.decision === 'admitted';
+    const grounded = verdict.sentences.every((sentence) => sentence.state === 'grounded');
     for (const key of [
       `${one.corpus} ${one.honest ? '+' : '-'} ${one.kind}`,
       `all ${one.honest ? '+' : '-'} ${one.kind}`,

@@ -7,6 +7,8 @@ export interface Alignment {
   readonly at: readonly number[];
   readonly stems: ReadonlySet<string>;
   readonly words: readonly Word[];
+  /** Stems of each sentence, in order. */
+  readonly runs: readonly (readonly string[])[];
   readonly numbers: ReadonlySet<number>;
   readonly denials: readonly Denial[];
 }
@@ -58,6 +60,7 @@ function joined(at: readonly number[], evidence: Evidence): Alignment {
   return {
     at,
     words,
+    runs: claims.map((claim) => claim.run),
     stems: new Set(words.map((word) => word.stem)),
     numbers: new Set(claims.flatMap((claim) => claim.numbers)),
     denials: claims.flatMap((claim) => claim.denials),

@@ -20,7 +20,7 @@ old older ancient | new newer young younger modern
 open opens opened opening | close closes closed closing shut shuts
 begin begins began start starts started | end ends ended stop stops stopped finish finished
 first | last
-before prior | after
+before prior | after subsequent
 above over | below under beneath
 up upward upwards upper | down downward downwards lower
 inside inner indoor indoors internal interior | outside outer outdoor outdoors external exterior
@@ -110,7 +110,6 @@ advantage advantages | disadvantage disadvantages
 victory | defeat
 friend friends | enemy enemies
 peace | war
-with | without
 `;
 
 const OPPOSITES: ReadonlyMap<string, ReadonlySet<string>> = readPairs();
@@ -132,19 +131,52 @@ function readPairs(): ReadonlyMap<string, ReadonlySet<string>> {
   return opposites;
 }
 
+/** Neighbours on each side that tell which of two occurrences a word answers to. */
+const REACH = 2;
+
 /**
- * The first word of the claim that stands where the source has its opposite: the source lacks the
- * word and has an opposite of it that the claim lacks. Null when there is none.
+ * The first word of the claim that stands where the source has its opposite: the words around it fit
+ * an occurrence of the opposite better than any occurrence of the word itself. Null when there is none.
+ * @param claim Stems of the claim, in order.
+ * @param source Stems of each source sentence, in order.
  */
 export function findFlip(
-  claim: ReadonlySet<string>,
-  source: ReadonlySet<string>,
+  claim: readonly string[],
+  source: readonly (readonly string[])[],
 ): { readonly said: string; readonly opposite: string } | null {
-  for (const said of claim) {
-    if (source.has(said)) continue;
-    for (const opposite of OPPOSITES.get(said) ?? []) {
-      if (source.has(opposite) && !claim.has(opposite)) return { said, opposite };
-    }
+  for (const [at, said] of claim.entries()) {
+    const opposites = OPPOSITES.get(said);
+    if (opposites === undefined) continue;
+    const same = fitOf(claim, at, source, (stem) => stem === said);
+    // A claim may say both: "from a low to a high speed".
+    const other = fitOf(claim, at, source, (stem) => opposites.has(stem));
+    if (other.fit > same.fit) return { said, opposite: other.stem };
   }
   return null;
+}
+
+/** How many neighbours of `claim[at]` stand around the best occurrence that `wanted` takes; -1 without one. */
+function fitOf(
+  claim: readonly string[],
+  at: number,
+  source: readonly (readonly string[])[],
+  wanted: (stem: string) => boolean,
+): { readonly fit: number; readonly stem: string } {
+  const around = neighbours(claim, at);
+  let best = { fit: -1, stem: '' };
+  for (const stems of source) {
+    for (const [i, stem] of stems.entries()) {
+      if (!wanted(stem)) continue;
+      const fit = [...neighbours(stems, i)].filter((one) => around.has(one)).length;
+      if (fit > best.fit) best = { fit, stem };
+    }
+  }
+  return best;
+}
+
+function neighbours(stems: readonly string[], at: number): Set<string> {
+  return new Set([
+    ...stems.slice(Math.max(0, at - REACH), at),
+    ...stems.slice(at + 1, at + 1 + REACH),
+  ]);
 }

@@ -10,7 +10,10 @@ const STOP =
   such i we you he she his her him our your my me us will would could should may might must shall about into over
   under between among during after before also more most other some any all so if when where who whom whose why
   while both each either one ones itself himself herself themselves upon onto through within too very just
-  only still yet however thus therefore hence moreover furthermore s t re ve ll d m`);
+  only still yet however thus therefore hence moreover furthermore because due owing like such s t re ve ll d m`);
+
+/** Words that are left out of recall, but whose opposites turn a sentence around. */
+const POLAR = wordSet('before after more most over under above below all every first last');
 
 /** Words and marks that deny; contracted ones are written out before. */
 const NEGATIONS = wordSet(
@@ -45,7 +48,8 @@ const ENDINGS =
   `ational ization fulness ousness iveness ements ations ation ments ement ingly ment ing
   edly ies ied ers ed es ly er s`.split(/\s+/);
 
-const TOKEN = /\d+(?:[.,]\d+)*|\.\d+|[\p{L}\p{M}]+(?:\d[\p{L}\p{M}\d]*)?/gu;
+/** Numbers, words, and marks that end a clause and with it the reach of a denial. */
+const TOKEN = /\d+(?:[.,]\d+)*|\.\d+|[\p{L}\p{M}]+(?:\d[\p{L}\p{M}\d]*)?|[,;:.!?()—]/gu;
 
 export interface Word {
   /** As the text has it, folded. */
@@ -63,6 +67,8 @@ export interface Denial {
 
 export interface Claim {
   readonly words: readonly Word[];
+  /** Stems of the words and of those small ones that have an opposite, in order. */
+  readonly run: readonly string[];
   readonly numbers: readonly number[];
   readonly denials: readonly Denial[];
 }
@@ -72,25 +78,34 @@ const SCOPE = 3;
 export function readClaim(text: string): Claim {
   const plain = spelledOut(text);
   const words: Word[] = [];
+  const run: string[] = [];
   const numbers: number[] = [];
-  const denials: { scope: string[] }[] = [];
+  const denials: { scope: string[]; closed: boolean }[] = [];
   let previous: number | null = null;
   for (const match of plain.matchAll(TOKEN)) {
     const raw = match[0];
+    if (/^[,;:.!?()—]$/u.test(raw)) {
+      for (const denial of denials) denial.closed = denial.scope.length > 0;
+      continue;
+    }
     const key = textKey(raw);
+    if (POLAR.has(key)) run.push(stemOf(key));
     const number = numberOf(key);
     if (number !== null) {
       if (!VAGUE.has(key)) previous = pushNumber(numbers, number, previous);
       continue;
     }
     previous = null;
-    if (NEGATIONS.has(key)) denials.push({ scope: [] });
+    if (NEGATIONS.has(key)) denials.push({ scope: [], closed: false });
     if (NEGATIONS.has(key) || STOP.has(key) || key.length < 2) continue;
     const stem = stemOf(key);
+    if (!POLAR.has(key)) run.push(stem);
     words.push({ text: key, stem, exact: isExact(raw, plain, match.index) });
-    for (const denial of denials) if (denial.scope.length < SCOPE) denial.scope.push(stem);
+    for (const denial of denials) {
+      if (!denial.closed && denial.scope.length < SCOPE) denial.scope.push(stem);
+    }
   }
-  return { words, numbers, denials };
+  return { words, run, numbers, denials };
 }
 
 /** The word without its ending; doubled letters, `e` and `y` before it are evened out. */
@@ -115,6 +130,7 @@ function spelledOut(text: string): string {
     .replace(/\bwon't\b/gi, 'will not')
     .replace(/n't\b/gi, ' not')
     .replace(/\bcannot\b/gi, 'can not')
+    .replace(/\bnos?\.? ?(?=\d)/gi, ' ')
     .replace(/'s\b/gi, ' ')
     .replace(/(\d),(?=\d{3}(?!\d))/g, '$1')
     .replace(/(\d)(?:st|nd|rd|th)\b/gi, '$1');

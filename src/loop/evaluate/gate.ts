@@ -17,7 +17,12 @@ export interface GateSettings {
 }
 
 /** The default. Measured in bench/loop/groundedness.ts. */
-export const STRICT: GateSettings = { cosine: 0.55, softRecall: 0.95, plainRecall: 0.7 };
+export const STRICT: GateSettings = {
+  cosine: 0.55,
+  softRecall: 0.95,
+  plainRecall: 0.7,
+  word: 0.5,
+};
 export const LENIENT: GateSettings = { cosine: 0.55, softRecall: 0.9, plainRecall: 0 };
 
 /** A cosine between words of this counts nothing; of NO_WORD + WORD_SPAN as much as the word itself. */
@@ -32,7 +37,7 @@ export function contradiction(claim: Claim, source: Alignment): string | null {
   if (name !== undefined) return `"${name.text}" is not in the source`;
   const denial = denialMismatch(claim, source);
   if (denial !== null) return denial;
-  const flip = findFlip(new Set(claim.words.map((word) => word.stem)), source.stems);
+  const flip = findFlip(claim.run, source.runs);
   if (flip === null) return null;
   const said = claim.words.find((word) => word.stem === flip.said)?.text ?? flip.said;
   const opposite = source.words.find((word) => word.stem === flip.opposite)?.text;
@@ -44,17 +49,15 @@ export function contradiction(claim: Claim, source: Alignment): string | null {
  * the claim leaves out what is denied.
  */
 function denialMismatch(claim: Claim, source: Alignment): string | null {
-  const added = claim.denials.find(
-    (denial) => !source.denials.some((other) => meet(denial, other)),
-  );
-  if (added !== undefined) return 'it denies what the source does not deny';
+  const left = [...source.denials];
+  for (const denial of claim.denials) {
+    const fellow = left.findIndex((other) => meet(denial, other));
+    if (fellow < 0) return 'it denies what the source does not deny';
+    left.splice(fellow, 1);
+  }
   const said = new Set(claim.words.map((word) => word.stem));
-  const dropped = source.denials.find((denial) => {
-    const [nearest] = denial.scope;
-    const repeated = nearest !== undefined && said.has(nearest);
-    return repeated && !claim.denials.some((other) => meet(denial, other));
-  });
-  return dropped === undefined ? null : 'the source denies this';
+  const dropped = left.some(({ scope: [nearest] }) => nearest !== undefined && said.has(nearest));
+  return dropped ? 'the source denies this' : null;
 }
 
 function meet(a: Denial, b: Denial): boolean {
@@ -94,9 +97,8 @@ export function recallOf(
     if (source.stems.has(stem)) plain += weight;
     else soft += weight * clip((bestCosine(word) - NO_WORD) / WORD_SPAN);
   }
-  return total === 0
-    ? { plain: 0, soft: 0 }
-    : { plain: plain / total, soft: (plain + soft) / total };
+  const whole = Math.max(total, Number.MIN_VALUE);
+  return { plain: plain / whole, soft: (plain + soft) / whole };
 }
 
 /** Why the shares or the cosine are too small, in words, or null. */

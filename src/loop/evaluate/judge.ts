@@ -148,8 +148,10 @@ function decided(
   if (missingWords(claim, alignment).some((word) => words.of(word.text) === null)) {
     return abstain(draft, `only ${MOST_WORDS} words of an answer are compared`);
   }
+  // A name is like other names, which says nothing: it vouches only for itself.
+  const common = alignment.words.filter((word) => !word.exact);
   const near = (word: Word): number =>
-    Math.max(0, ...alignment.words.map((other) => words.cosine(word.text, other.text)));
+    Math.max(0, ...common.map((other) => words.cosine(word.text, other.text)));
   const recall = recallOf(claim, alignment, evidence.idf, near);
   const short = shortfall(cosine, recall);
   if (short !== null) return verdictOf(draft, 'unsupported', short, cosine, recall);

@@ -61,6 +61,8 @@ function endsWesternSentence(text: string, match: RegExpExecArray, rest: string)
   if (match.groups?.west === '.') {
     if (LIST_NUMBER.test(before)) return false;
     if (ABBREVIATION.test(before)) return MAY_END.test(before) && /^\p{Lu}/u.test(next);
+    // A long word is no abbreviation, whatever comes next.
+    if (/\p{L}{4}$/u.test(before)) return true;
   }
   return !/^\p{Ll}/u.test(next);
 }
