@@ -49,7 +49,7 @@ describe('20,000 real vectors', () => {
       const half = bitmap(20_000, () => next() < 0.5);
       expect(recall(index, 'IP', queries, { ...half, walk: true })).toBeGreaterThanOrEqual(0.98);
       expect(index.bytes / 20_000).toBeLessThan(2600);
-      expect(unreachable(index, 'IP', 100)).toBe(0);
+      expect(unreachable(index, 'IP', 100, 4)).toBe(0);
     },
   );
 });

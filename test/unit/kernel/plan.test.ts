@@ -9,6 +9,7 @@ import {
 const LARGE: SearchFacts = {
   rows: 93_150,
   inserted: 93_150,
+  trusted: true,
   allowed: 93_150,
   limit: 10,
   ef: DEFAULT_EF,
@@ -43,6 +44,8 @@ describe('planSearch', () => {
 
   it('compares all while most rows are not in the graph', () => {
     expect(kindOf({ inserted: 0 })).toBe('exact');
+    expect(kindOf({ trusted: false })).toBe('exact');
+    expect(kindOf({ trusted: false, walk: true })).toBe('graph');
     expect(kindOf({ inserted: 20_000 })).toBe('exact');
     expect(kindOf({ inserted: 90_000 })).toBe('graph');
   });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { isWhorlError } from '../../../src/shared/errors.ts';
 import type { MetricType } from '../../../src/shared/milvus-types.ts';
+import { checksumOf } from '../../../workers/index/kernel/snapshot.ts';
 import {
   VectorIndex,
   type VectorIndexOptions,
@@ -51,9 +52,9 @@ export function recall(
 }
 
 /** Rows whose own vector does not lead to anything as good as themselves. */
-export function unreachable(index: VectorIndex, metric: MetricType, ef: number): number {
+export function unreachable(index: VectorIndex, metric: MetricType, ef: number, every = 1): number {
   let lost = 0;
-  for (let row = 0; row < index.count; row++) {
+  for (let row = 0; row < index.count; row += every) {
     const own = index.vector(row);
     const hit = index.search(own, { limit: 1, ef, walk: true }).scores[0]!;
     const self = index.score(own, Uint32Array.of(row))[0]!;
@@ -296,6 +297,66 @@ function normalise(vectors: Float32Array, dimension: number): void {
   }
 }
 
+function trial(): void {
+  describe('trial of the graph', () => {
+    const shape = {
+      dimension: 24,
+      metric: 'L2',
+      indexType: 'HNSW',
+      M: 8,
+      exactBelow: 100,
+    } as const;
+
+    it('a good graph is trusted, small indexes need none', async () => {
+      const vectors = clustered({ rows: 3000, dimension: 24, clusters: 20, spread: 0.5, seed: 7 });
+      const index = await built(vectors, shape);
+      expect(index.trusted).toBe(true);
+      const small = await built(vectors.slice(0, 100 * 24), shape);
+      expect(small.trusted).toBe(false);
+      expect(small.build(0, now)).toBe(true);
+    });
+
+    it('a graph that falls into islands is not, and answers stay exact', async () => {
+      const vectors = clustered({ rows: 3000, dimension: 24, clusters: 60, spread: 0.05, seed: 7 });
+      const index = await built(vectors, { ...shape, M: 2, efConstruction: 1 });
+      expect(index.trusted).toBe(false);
+      let lost = 0;
+      for (let row = 0; row < 3000; row += 30) {
+        const own = index.vector(row);
+        expect([...index.search(own, { limit: 1, ef: 10 }).rows]).toEqual([row]);
+        if (index.search(own, { limit: 1, ef: 10, walk: true }).rows[0] !== row) lost++;
+      }
+      expect(lost).toBeGreaterThan(0);
+    });
+
+    it('a saved graph of sound form that finds nothing is thrown away and built anew', async () => {
+      const vectors = clustered({ rows: 3000, dimension: 24, clusters: 20, spread: 0.5, seed: 7 });
+      const index = await built(vectors, shape);
+      const good = index.snapshot();
+      expect(index.restore(cutLinks(good, 3000))).toBe(true);
+      expect(index.trusted).toBe(false);
+      const query = index.vector(2999);
+      expect([...index.search(query, { limit: 1 }).rows]).toEqual([2999]);
+      while (!index.build(20, now));
+      expect(index.trusted).toBe(true);
+      expect(index.snapshot()).toEqual(good);
+    });
+  });
+}
+
+/** A snapshot in which every node has lost all its links, with a checksum that fits. */
+function cutLinks(bytes: Uint8Array, rows: number): Uint8Array {
+  const lists = 11 + Math.ceil(rows / 4) + rows;
+  const levels = bytes.subarray(44, 44 + rows);
+  let words = lists;
+  for (const level of levels) if (level !== 255) words += level + 1;
+  const cut = new Uint32Array(words);
+  cut.set(new Uint32Array(bytes.buffer, 0, lists));
+  cut[2] = cut.byteLength;
+  cut[3] = checksumOf(cut.subarray(4));
+  return new Uint8Array(cut.buffer);
+}
+
 function filters(): void {
   describe('filters', () => {
     for (const metric of METRICS) {
@@ -466,10 +527,11 @@ function lifetime(): void {
   });
 }
 
-/** Runs everything; `extra` adds what only one place can do. */
+/** Runs everything. */
 export function describeVectorIndex(): void {
   exactScan();
   graph();
+  trial();
   filters();
   lifetime();
 }

@@ -15,6 +15,7 @@ import {
 } from './options.ts';
 import { DEFAULT_EF, planSearch, type SearchPlan } from './plan.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
+import { GraphTrial } from './trial.ts';
 
 export type { VectorIndexOptions, VectorSearchOptions } from './options.ts';
 
@@ -36,6 +37,8 @@ export class VectorIndex {
   readonly #shape: GraphShape;
   #kernel: IndexKernel | null;
   #count = 0;
+  readonly #trial = new GraphTrial();
+  #restored = false;
 
   private constructor(options: CheckedIndexOptions, kernel: IndexKernel) {
     this.#options = options;
@@ -67,6 +70,11 @@ export class VectorIndex {
   /** Rows that searches reach through the graph; the others are compared one by one. */
   get inserted(): number {
     return this.#use((kernel) => kernel.insertedRows() >>> 0);
+  }
+
+  /** Whether searches use the graph where it is cheaper; until it has proved itself they are exact. */
+  get trusted(): boolean {
+    return this.#trial.trusted;
   }
 
   /** Bytes of WASM memory in use. */
@@ -103,8 +111,8 @@ export class VectorIndex {
   }
 
   /**
-   * Inserts pending rows into the graph for about `budgetMs` milliseconds of the clock `now`, at least
-   * a few. True when none is pending; always true for `FLAT`.
+   * Inserts pending rows into the graph, then tries it, for about `budgetMs` milliseconds of the clock
+   * `now`, at least a few rows. True when nothing is left to do; always true for `FLAT`.
    * @throws `out_of_memory`; searches stay correct, pending rows are compared one by one
    */
   build(budgetMs: number, now: () => number): boolean {
@@ -123,8 +131,24 @@ export class VectorIndex {
         pending -= done;
         if (now() >= end) break;
       }
-      return pending === 0;
+      return pending === 0 && this.#try(kernel, end, now);
     });
+  }
+
+  /** Tries the graph where that is due and searches could use it. True when nothing is left to try. */
+  #try(kernel: IndexKernel, end: number, now: () => number): boolean {
+    const rows = this.#count;
+    if (rows <= this.#options.exactBelow) return true;
+    while (this.#trial.isDue(rows)) {
+      this.#trial.step(rows, (row) => this.#recallOf(row));
+      if (this.#trial.isDue(rows) && now() >= end) return false;
+    }
+    if (this.#trial.trusted || !this.#restored) return true;
+    // A saved graph that finds too little is worth nothing; a built one may find more as it grows.
+    this.#restored = false;
+    this.#trial.restart();
+    kernel.clearGraph();
+    return false;
   }
 
   /**
@@ -174,19 +198,34 @@ export class VectorIndex {
 
   /**
    * Takes a graph made by {@link snapshot} for these rows; rows behind it are pending. False when
-   * anything about it is in doubt: then {@link build} makes it anew.
+   * anything about it is in doubt: then {@link build} makes it anew. Searches stay exact until
+   * {@link build} has tried it.
    */
   restore(bytes: Uint8Array): boolean {
     if (this.#options.indexType === 'FLAT') return false;
     return this.#use((kernel) => {
       const parts = parseGraph(bytes, this.#shape, this.#count);
-      return parts !== null && writeGraph(kernel, parts);
+      if (parts === null || !writeGraph(kernel, parts)) return false;
+      this.#trial.restart();
+      this.#restored = true;
+      return true;
     });
   }
 
   /** Lets go of the memory. Later calls throw `closed`. */
   close(): void {
     this.#kernel = null;
+  }
+
+  /** Share of the ten best for a row's own vector that a walk finds; equal scores count as found. */
+  #recallOf(row: number): number {
+    const own = this.vector(row);
+    const truth = this.search(own, { limit: 10, exact: true }).scores;
+    const found = this.search(own, { limit: 10, walk: true }).scores;
+    const worst = truth.at(-1) as number;
+    const isGood = (score: number) =>
+      this.#options.metric === 'L2' ? score <= worst : score >= worst;
+    return found.filter(isGood).length / truth.length;
   }
 
   #plan(
@@ -198,6 +237,7 @@ export class VectorIndex {
     return planSearch({
       rows: this.#count,
       inserted: kernel.insertedRows() >>> 0,
+      trusted: this.#trial.trusted,
       allowed,
       limit,
       ef: options.ef ?? DEFAULT_EF,
