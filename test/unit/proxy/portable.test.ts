@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { createProxy } from '../../../proxy/index.ts';
+import { createProxy, type ProxyErrorCode } from '../../../proxy/index.ts';
+import type { ErrorCode } from '../../../src/shared/errors.ts';
 import { ASK, eventsOf, ORIGIN, request } from './support.ts';
 
 const FOLDER = new URL('../../../proxy/', import.meta.url);
@@ -56,4 +57,10 @@ describe('outside Node', () => {
     }
     expect(said).toEqual([complaint]);
   });
+});
+
+test('every code of the proxy is a code of the page', () => {
+  // The compiler refuses this line when the proxy has a code that the page does not know.
+  const known = (code: ProxyErrorCode): ErrorCode => code;
+  expect(known('no_key')).toBe('no_key');
 });
