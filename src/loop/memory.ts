@@ -135,6 +135,14 @@ export function weightOf(similarity: number): number {
   return Math.min(1, Math.max(0, (similarity - SIMILAR_FROM) / (1 - SIMILAR_FROM)));
 }
 
+/** Clicks for one examination before anything is known, and in how many examinations that is believed. */
+export interface Expectation {
+  readonly p0: number;
+  readonly weight: number;
+}
+
+export const PRIOR: Expectation = { p0: 0.2, weight: 0.5 };
+
 interface Sum {
   clicks: number;
   exam: number;
@@ -142,7 +150,11 @@ interface Sum {
 }
 
 /** What similar past questions say, or null when none of them says anything. */
-export function learn(past: readonly PastTurn[], calibration: Calibration): Learnt | null {
+export function learn(
+  past: readonly PastTurn[],
+  calibration: Calibration,
+  prior: Expectation = PRIOR,
+): Learnt | null {
   const sums = sumUp(past);
   if (sums.size === 0) return null;
   let clicks = 0;
@@ -151,7 +163,7 @@ export function learn(past: readonly PastTurn[], calibration: Calibration): Lear
     clicks += sum.clicks;
     exam += sum.exam;
   }
-  const p0 = clicks / exam;
+  const p0 = (clicks + prior.p0 * prior.weight) / (exam + prior.weight);
   const records = new Map<string, LearntRecord>();
   for (const [id, sum] of sums) {
     const u = (sum.clicks + p0) / (sum.exam + 1) - p0;

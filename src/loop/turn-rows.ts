@@ -72,6 +72,9 @@ const RowSchema = v.object({
   body3: v.string(),
 });
 
+/** Clicks for one examination: a click at rank 50 counts as one in 1/50 of an examination. */
+const MAX_RATE = 100;
+
 const id = v.pipe(v.string(), v.maxLength(MAX_LEARNT_ID));
 const vote = v.picklist(['up', 'down']);
 const FeedbackSchema = v.object({
@@ -80,12 +83,12 @@ const FeedbackSchema = v.object({
       v.object({
         id,
         rank: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
-        u: v.pipe(v.number(), v.minValue(-1), v.maxValue(2)),
+        u: v.pipe(v.number(), v.minValue(-MAX_RATE), v.maxValue(MAX_RATE)),
       }),
     ),
     v.maxLength(50),
   ),
-  p0: v.pipe(v.number(), v.minValue(0), v.maxValue(2)),
+  p0: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_RATE)),
   cited: v.pipe(v.array(id), v.maxLength(50)),
   vote: v.nullable(vote),
   hitVotes: v.record(v.string(), v.nullable(vote)),

@@ -12,6 +12,7 @@ import {
   type Feedback,
   learn,
   type PastTurn,
+  PRIOR,
   pullingIds,
   shiftQuestion,
   trust,
@@ -19,6 +20,7 @@ import {
   unit,
   weightOf,
 } from '../../../src/loop/memory.ts';
+import { parseFeedback } from '../../../src/loop/turn-rows.ts';
 import type { Vote } from '../../../src/loop/types.ts';
 
 const IDS = ['a', 'b', 'c', 'd', 'e'];
@@ -88,7 +90,7 @@ describe('learn', () => {
     const learnt = learn([past(0.8, { opened: ['a'] })], UNCALIBRATED);
     const w = 0.5;
     const exam = (1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 5) * w;
-    const p0 = w / exam;
+    const p0 = (w + PRIOR.p0 * PRIOR.weight) / (exam + PRIOR.weight);
     expect(weightOf(0.8)).toBeCloseTo(w, 12);
     expect(learnt?.p0).toBeCloseTo(p0, 12);
     expect(learnt?.records.get('a')?.u).toBeCloseTo((w + p0) / (w + 1) - p0, 12);
@@ -113,6 +115,24 @@ describe('learn', () => {
     );
     expect(learnt?.records.get('a')?.why).toMatchObject({ turnId: 'strong', liked: true });
     expect(learnt?.records.get('b')?.why).toMatchObject({ turnId: 'against', liked: false });
+  });
+
+  it('learns from a list of one record', () => {
+    const one = feedback({ shown: [{ id: 'a', rank: 1, u: 0 }], vote: 'up' });
+    const learnt = learn([{ ...past(0.95), feedback: one }], UNCALIBRATED);
+    expect(learnt?.records.get('a')?.u).toBeGreaterThan(0.05);
+  });
+
+  it('keeps what it says within what a stored turn may hold', () => {
+    const shown = [{ id: 'a', rank: 50, u: 0 }];
+    const lists = Array.from({ length: 200 }, () => ({
+      ...past(1),
+      feedback: feedback({ shown, opened: ['a'] }),
+    }));
+    const learnt = learn(lists, UNCALIBRATED);
+    const u = learnt?.records.get('a')?.u ?? Number.NaN;
+    const stored = feedback({ p0: learnt!.p0, shown: [{ id: 'a', rank: 1, u }] });
+    expect(parseFeedback(JSON.stringify(stored))).toEqual(stored);
   });
 
   it('keeps u within bounds for any feedback', () => {
