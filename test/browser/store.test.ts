@@ -126,7 +126,7 @@ describe('the index worker', () => {
     silent.gate = new Promise(() => {});
     await tab.connect(silent);
     const stuck = tab.milvus.insert({ collectionName, data: DATA });
-    const settled = expect(stuck).rejects.toMatchObject({ code: 'closed' });
+    const settled = expect(stuck).rejects.toMatchObject({ code: 'embedder_unavailable' });
     await expect.poll(() => silent.calls).toBe(1);
     await tab.connect(new LetterEmbedder());
     await settled;

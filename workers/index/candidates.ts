@@ -5,7 +5,7 @@ import { hasBit } from './bitmap.ts';
 import { invalid, textList } from './body.ts';
 import { type Collection, searchedField } from './collection.ts';
 import type { CallScope } from './endpoints.ts';
-import { copyVector, parseKey } from './entity.ts';
+import { copyVector, parseWantedKey } from './entity.ts';
 import { compileFilter } from './filter/compile.ts';
 import { keyText } from './keys.ts';
 import { parseProjection, projectRow, withKey } from './project.ts';
@@ -126,6 +126,5 @@ function gather(from: {
 
 function includedKey(id: unknown, collection: Collection) {
   if (typeof id !== 'string') throw milvusError(1100, '"include" must be a list of strings');
-  const field = keyField(collection.record.spec);
-  return parseKey(id, { ...field, maxLength: 65_535 }, '"include"');
+  return parseWantedKey(id, keyField(collection.record.spec), '"include"');
 }

@@ -2,7 +2,7 @@
  * The embed worker over a port of our own, so that text does not visit the page. The newest port
  * replaces an older one, whose pending calls reject; without a port calls reject at once.
  */
-import { WhorlError } from '../../src/shared/errors.ts';
+import { isWhorlError, WhorlError } from '../../src/shared/errors.ts';
 import { Link } from '../../src/shared/link.ts';
 import type { EmbedContract, EmbedRequest, EmbedResult } from '../../src/shared/types.ts';
 import type { CoreEmbedder } from './embedder.ts';
@@ -39,10 +39,16 @@ export class EmbedPort implements CoreEmbedder {
   ): Promise<EmbedResult> {
     if (this.#link === null) throw unavailable();
     const { signal } = options;
-    return this.#link.call('embed', request, {
-      deadlineMs: EMBED_DEADLINE_MS,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    try {
+      return await this.#link.call('embed', request, {
+        deadlineMs: EMBED_DEADLINE_MS,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      // The port was replaced, or what was behind it died: the same call works on the next port.
+      const gone = isWhorlError(error) && ['closed', 'worker_lost'].includes(error.code);
+      throw gone ? unavailable(error) : error;
+    }
   }
 
   close(): void {
@@ -51,10 +57,10 @@ export class EmbedPort implements CoreEmbedder {
   }
 }
 
-function unavailable(): WhorlError {
+function unavailable(cause?: unknown): WhorlError {
   return new WhorlError(
     'embedder_unavailable',
     'No model is connected, so text cannot become vectors. Nothing was changed; start the model and try again.',
-    { retryable: true },
+    { retryable: true, cause },
   );
 }

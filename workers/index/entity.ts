@@ -103,12 +103,23 @@ function parseRowKey(
 
 /** A primary key as a caller writes it: digits, number or bigint for Int64, a string for VarChar. */
 export function parseKey(value: unknown, field: FieldSpec, where: string): PrimaryKey {
-  if (field.type === 'Int64') {
-    const key = parseInt64(value);
-    if (key === null) throw badRow(castError(value, 'Int64', where));
-    return key;
-  }
+  const key = field.type === 'Int64' ? parseInt64(value) : null;
+  if (key !== null) return key;
+  if (field.type === 'Int64') throw badRow(castError(value, 'Int64', where));
   return parseText(value, field, where);
+}
+
+/** A key that a read names: any key is asked for that could be one, whatever its length. */
+export function parseWantedKey(value: unknown, field: FieldSpec, where: string): PrimaryKey {
+  if (field.type === 'VarChar') {
+    if (typeof value === 'string') return value;
+    // A VarChar key may be written as a number, as on a server.
+    if (typeof value === 'number') return String(value);
+  } else {
+    const key = parseInt64(value);
+    if (key !== null) return key;
+  }
+  throw invalid(castError(value, field.type, where));
 }
 
 function castError(value: unknown, type: string, where: string): string {

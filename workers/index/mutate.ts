@@ -6,7 +6,7 @@ import { toChunks } from './chunks.ts';
 import type { Collection } from './collection.ts';
 import { type EmbeddedTexts, embedTexts, mismatch } from './embedder.ts';
 import type { CallScope } from './endpoints.ts';
-import { type DraftRows, parseKey, parseRows, type StoredRow } from './entity.ts';
+import { type DraftRows, parseRows, parseWantedKey, type StoredRow } from './entity.ts';
 import { compileFilter } from './filter/compile.ts';
 import { keyBytes, keyText, type PrimaryKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
@@ -204,12 +204,9 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
   });
 }
 
-/** `id`: one key or a list. A VarChar key may be written as a number. */
+/** `id`: one key or a list. */
 export function parseIds(raw: unknown, spec: CollectionRecord['spec']): readonly PrimaryKey[] {
   const field = keyField(spec);
   const list: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
-  return list.map((id) => {
-    const text = field.type === 'VarChar' && typeof id === 'number' ? String(id) : id;
-    return parseKey(text, { ...field, maxLength: 65_535 }, `"id" (${field.name})`);
-  });
+  return list.map((id) => parseWantedKey(id, field, `"id" (${field.name})`));
 }

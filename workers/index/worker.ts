@@ -14,6 +14,7 @@ import { IdbStorage } from './storage/idb-storage.ts';
 
 const embedder = new EmbedPort();
 let opened: Promise<IndexCore> | null = null;
+let openedAs = '';
 
 /** `setTimeout` would be held to 4 ms after a few rounds; a message is not. */
 function pause(): Promise<void> {
@@ -48,6 +49,11 @@ function core(): Promise<IndexCore> {
 
 const handlers: Handlers<IndexContract> = {
   open: async (request) => {
+    const as = `${request.storage}:${request.name}`;
+    if (opened !== null && as !== openedAs) {
+      throw new WhorlError('invalid_option', 'This worker has another store open; close it first.');
+    }
+    openedAs = as;
     opened ??= openCore(request).catch((error: unknown) => {
       // A failed opening is forgotten, so that the next one may succeed.
       opened = null;
