@@ -203,6 +203,8 @@ class FeedbackLoop implements Loop {
       return await work({ signal });
     } catch (error) {
       if (this.#closing.signal.aborted) throw closed();
+      // The collection may come back with another schema.
+      this.#base = null;
       throw error;
     }
   }
