@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { checksumOf } from '../../../workers/index/kernel/snapshot.ts';
 import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
-import { built } from './suite.ts';
+import { built } from './measures.ts';
 import { clustered, plainScore, random, rowOf } from './vectors.ts';
 
 const SHAPE = { dimension: 18, metric: 'L2', M: 6, exactBelow: 0 } as const;
