@@ -7,6 +7,7 @@ import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import { icons } from './icons.ts';
 import { MAX_QUESTION } from './session.ts';
 import { type Ability, abilityOf } from './state.ts';
+import { modelBar } from './views/model.ts';
 import type { Scene } from './views/scene.ts';
 
 const QUIET_MS = 150;
@@ -38,6 +39,7 @@ export class ComposerElement extends LitElement {
     const note = noteOf(scene, ability);
     return html`<form class="composer" role="search" aria-label=${words.composer.label} @submit=${this.#onSubmit}>
       ${note ? html`<p class="composer-note" id="composer-note">${note}</p>` : nothing}
+      ${state.turns.length > 0 && !state.found ? modelBar(scene) : nothing}
       <div class="composer-box">
         <textarea rows="1" name="question" maxlength=${MAX_QUESTION} enterkeyhint="send"
           aria-label=${words.composer.label} placeholder=${words.composer.placeholder}

@@ -39,10 +39,19 @@ async function room(): Promise<RoomEstimate> {
   return { usedBytes: usage, quotaBytes: quota, persisted: await storage.persisted() };
 }
 
+type Probed = 'key' | 'no_key' | 'unreachable';
+
 /** The proxy lies beside the page; the path of the page does not count, its folder does. */
 const endpoint = new URL('.', location.href);
 
-async function probe(signal: AbortSignal): Promise<'key' | 'no_key' | 'unreachable'> {
+let proxy: Probed = 'unreachable';
+
+async function probe(signal: AbortSignal): Promise<Probed> {
+  proxy = await askHealth(signal);
+  return proxy;
+}
+
+async function askHealth(signal: AbortSignal): Promise<Probed> {
   try {
     const how = { signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]) };
     const response = await fetch(new URL('healthz', endpoint), { ...how, cache: 'no-store' });
@@ -78,7 +87,7 @@ customElements.define('whorl-app', AppElement);
 const session = new Session({
   startEngine: () => createEngine(),
   sample: sampleRecords,
-  generator: fallback(claude({ endpoint }), extractive()),
+  generator: fallback(claude({ endpoint }), extractive(), { available: () => proxy !== 'no_key' }),
   probe,
   memo,
   room,

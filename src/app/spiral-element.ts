@@ -77,10 +77,10 @@ export class SpiralElement extends LitElement {
   readonly #onKey = (event: KeyboardEvent): void => {
     const move = MOVES[event.key];
     if (!move || event.altKey || event.ctrlKey || event.metaKey) return;
-    const dots = [...this.querySelectorAll<SVGAElement>('a.dot')];
-    const at = dots.findIndex((dot) => dot === document.activeElement);
+    const dots: Element[] = [...this.querySelectorAll('a.dot')];
+    const at = document.activeElement ? dots.indexOf(document.activeElement) : -1;
     const next = dots[Math.min(dots.length - 1, Math.max(0, move(at, dots.length - 1)))];
-    if (at < 0 || !next) return;
+    if (at < 0 || !(next instanceof SVGAElement)) return;
     event.preventDefault();
     next.focus();
   };

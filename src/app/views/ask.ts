@@ -18,7 +18,7 @@ export function askView(scene: Scene): TemplateResult {
   if (route.turnId === null && state.running) return runningView(scene, state.running);
   if (route.turnId === null && state.found) return html`${card}${foundView(scene, state.found)}`;
   const item = shownTurn(scene);
-  if (item) return html`${card}${turnView(scene, item)}`;
+  if (item) return turnView(scene, item);
   if (route.turnId !== null) return state.loaded ? missingView(scene) : html`${card}`;
   return welcomeView(scene);
 }

@@ -89,7 +89,7 @@ function turnRow({ words, format }: Scene, item: TurnItem, n: number): TemplateR
   const icon = vote === null ? nothing : icons[vote];
   return html`<tr>
     <td class="figure">${n}</td>
-    <th scope="row" lang=${tagOf(turn.question)}><a href=${turnHash(turn.id)}>${turn.question}</a></th>
+    <th scope="row" lang=${tagOf(turn.question)}><a class="turn-link" href=${turnHash(turn.id)}>${turn.question}</a></th>
     <td class="figure">${backed}</td>
     <td><span class="vote ${vote ?? 'unrated'}">${icon} ${voteText(words, vote)}</span></td>
     <td class="figure">${format.moment(turn.at)}</td>

@@ -4,7 +4,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { icons, mark } from '../icons.ts';
 import { VIEWS, type View } from '../route.ts';
-import type { Problem } from '../state.ts';
+import { isIndexed, type Problem } from '../state.ts';
 import { askView } from './ask.ts';
 import { learningView, spiralPanel, summaryList } from './learning.ts';
 import type { Scene } from './scene.ts';
@@ -64,7 +64,7 @@ function navView(scene: Scene): TemplateResult {
 function statusLine(scene: Scene): TemplateResult {
   const { state, words } = scene;
   const { embedder, store } = state.engine;
-  const tone = embedder.state === 'failed' ? 'bad' : embedder.state === 'ready' ? 'good' : 'busy';
+  const tone = embedder.state === 'failed' ? 'bad' : isIndexed(state) ? 'good' : 'busy';
   return html`<div class="status-line">
     <p><span class="light ${tone}" aria-hidden="true"></span><b>${readinessText(scene)}</b></p>
     ${store ? html`<p>${keepingText(scene)}</p>` : nothing}
@@ -109,7 +109,7 @@ function asideView(scene: Scene): TemplateResult {
         : html`<div>
             <h2>${words.learning.numbers}</h2>
             ${summaryList(scene)}
-            <p><a href="#learning">${words.spiral.asList}</a></p>
+            <p><a class="as-list" href="#learning">${words.spiral.asList}</a></p>
           </div>`
     }
   </aside>`;
