@@ -1,9 +1,9 @@
 /** The public surface: re-exports, nothing else. */
 export { createEngine, type Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
-export { claude } from './loop/generate/claude.ts';
+export { type ClaudeOptions, claude } from './loop/generate/claude.ts';
 export { extractive } from './loop/generate/extractive.ts';
-export { fallback } from './loop/generate/fallback.ts';
+export { type FallbackOptions, fallback } from './loop/generate/fallback.ts';
 export type * from './loop/types.ts';
 export { type TextCollectionOptions, textCollection } from './milvus/text-collection.ts';
 export type { AssetsSpec } from './shared/assets.ts';

@@ -141,6 +141,16 @@ describe('fallback', () => {
     },
   );
 
+  it('sends nothing to what is known to be unavailable', async () => {
+    let isAvailable = false;
+    const never = failing('internal');
+    const both = fallback(never, extractive(), { available: () => isAvailable });
+    expect(await both.generate(asked)).toMatchObject({ instead: { code: 'no_key' } });
+    isAvailable = true;
+    await expect(both.generate(asked)).rejects.toMatchObject({ code: 'internal' });
+    expect(() => fallback(never, extractive(), { avail: 1 } as never)).toThrow('avail');
+  });
+
   it.each([
     'aborted',
     'rate_limited',
