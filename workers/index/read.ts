@@ -1,6 +1,6 @@
 /** get and query: rows in primary key order, without repeats. */
 import type { MilvusRow } from '../../src/shared/milvus-types.ts';
-import { hasBit } from './bitmap.ts';
+import { countBits, createBitmap, setBit } from './bitmap.ts';
 import {
   type Body,
   collectionName,
@@ -44,12 +44,12 @@ export async function getRows(scope: CallScope, raw: unknown): Promise<readonly 
   return scope.ledger.view(async () => {
     const reading = await startReading(scope, body);
     const { rows, collection } = reading;
-    const found = new Set<number>();
+    const bitmap = createBitmap(rows.length);
     for (const key of parseIds(body.id, collection.record.spec)) {
       const row = rows.find(key);
-      if (row !== undefined) found.add(row);
+      if (row !== undefined) setBit(bitmap, row);
     }
-    return reading.project(rows.ordered().filter((row) => found.has(row)));
+    return reading.project(rows.inOrder({ bitmap, count: countBits(bitmap) }));
   });
 }
 
@@ -71,17 +71,9 @@ export async function queryRows(scope: CallScope, raw: unknown): Promise<readonl
     const { rows, collection } = reading;
     checkPartitions(body);
     const filter = text === '' ? null : compileFilter(text, collection.record.spec);
-    const { bitmap, count } = rows.select(filter);
-    if (counting) return [{ [COUNT]: count }];
-    const chosen: number[] = [];
-    let skipped = 0;
-    for (const row of rows.ordered()) {
-      if (!hasBit(bitmap, row)) continue;
-      if (skipped++ < offset) continue;
-      chosen.push(row);
-      if (chosen.length === limit) break;
-    }
-    return reading.project(chosen);
+    const selection = rows.select(filter);
+    if (counting) return [{ [COUNT]: selection.count }];
+    return reading.project(rows.inOrder(selection).subarray(offset, offset + limit));
   });
 }
 

@@ -22,6 +22,9 @@ export interface Selection {
   readonly count: number;
 }
 
+/** One row in so many, or fewer, are few. */
+const FEW = 16;
+
 export class RowTable {
   readonly #rows: (StoredRow | undefined)[] = [];
   readonly #rowOf = new Map<PrimaryKey, number>();
@@ -94,6 +97,18 @@ export class RowTable {
       this.#order = Uint32Array.from(keyed, (each) => each.row);
     }
     return this.#order;
+  }
+
+  /** The selected rows in primary key order. Few rows are sorted by themselves, not found in the order of all. */
+  inOrder({ bitmap, count }: Selection): Uint32Array {
+    if (count > this.count / FEW) return this.ordered().filter((row) => hasBit(bitmap, row));
+    const keyed: { readonly key: PrimaryKey; readonly row: number }[] = [];
+    eachBit(bitmap, (row) => {
+      const stored = this.#rows[row];
+      if (stored !== undefined) keyed.push({ key: stored.key, row });
+    });
+    keyed.sort((a, b) => compareKeys(a.key, b.key));
+    return Uint32Array.from(keyed, (each) => each.row);
   }
 
   /** Every live row, or those a filter accepts. The bitmap is a copy of the present state. */
