@@ -51,7 +51,9 @@ export async function evaluate(
   const { answer, prompt, recent = [] } = input;
   const citations = parseCitations(answer, prompt.sources);
   const evidence = readEvidence(prompt.sources);
-  const drafts = sentencesOf(answer).map((sentence) => draftOf(sentence, citations, evidence));
+  const drafts = sentencesOf(answer)
+    .filter((sentence) => /[\p{L}\p{N}]/u.test(withoutMarks(sentence.text)))
+    .map((sentence) => draftOf(sentence, citations, evidence));
   const bare = withoutMarks(answer);
   const copied = input.extractive ? [] : prompt.sources.map((source) => source.text);
   const further = drafts.length === 0 ? [] : [bare, ...copied];

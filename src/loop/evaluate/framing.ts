@@ -59,7 +59,7 @@ const NOT_ANSWERED: readonly RegExp[] = [
 ];
 
 const APOLOGY =
-  /^(?:(?:i'm|i am) sorry|sorry|apologies|申し訳(?:ありません|ございません)|すみません|抱歉|很抱歉|对不起|對不起|죄송합니다|죄송하지만)/iu;
+  /^(?:(?:i'm|i am) sorry\b|sorry(?:[,.!]| but\b)|apologies(?:[,.!]| but\b)|申し訳(?:ありません|ございません)|すみません|抱歉|很抱歉|对不起|對不起|죄송합니다|죄송하지만)/iu;
 
 /** The claim without its openings; marks are taken off before. */
 export function withoutFraming(sentence: string): string {

@@ -21,7 +21,6 @@ export const STRICT: GateSettings = {
   cosine: 0.55,
   softRecall: 0.95,
   plainRecall: 0.7,
-  word: 0.5,
 };
 export const LENIENT: GateSettings = { cosine: 0.55, softRecall: 0.9, plainRecall: 0 };
 
