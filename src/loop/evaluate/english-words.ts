@@ -92,7 +92,8 @@ export function readClaim(text: string): Claim {
     if (POLAR.has(key)) run.push(stemOf(key));
     const number = numberOf(key);
     if (number !== null) {
-      if (!VAGUE.has(key)) previous = pushNumber(numbers, number, previous);
+      const joins = previous !== null && joinedNumber(previous, number) !== null;
+      if (joins || !VAGUE.has(key)) previous = pushNumber(numbers, number, previous);
       continue;
     }
     previous = null;
