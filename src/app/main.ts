@@ -32,11 +32,24 @@ const memo: Memo = {
   },
 };
 
+const NO_ROOM: RoomEstimate = { usedBytes: null, quotaBytes: null, persisted: false };
+
+/** Some private windows have no storage manager, or one that refuses: then nothing is known. */
 async function room(): Promise<RoomEstimate> {
-  const { storage } = navigator;
-  if (!storage?.estimate) return { usedBytes: null, quotaBytes: null, persisted: false };
-  const { usage = null, quota = null } = await storage.estimate();
-  return { usedBytes: usage, quotaBytes: quota, persisted: await storage.persisted() };
+  try {
+    const { usage = null, quota = null } = await navigator.storage.estimate();
+    return { usedBytes: usage, quotaBytes: quota, persisted: await navigator.storage.persisted() };
+  } catch {
+    return NO_ROOM;
+  }
+}
+
+async function persist(): Promise<boolean> {
+  try {
+    return await navigator.storage.persist();
+  } catch {
+    return false;
+  }
 }
 
 type Probed = 'key' | 'no_key' | 'unreachable';
@@ -91,7 +104,7 @@ const session = new Session({
   probe,
   memo,
   room,
-  persist: async () => (await navigator.storage?.persist?.()) ?? false,
+  persist,
   keepSite,
   frame: (callback) => requestAnimationFrame(callback),
   later: (callback, ms) => setTimeout(callback, ms),

@@ -47,6 +47,7 @@ export interface RoomEstimate {
   readonly persisted: boolean;
 }
 
+/** The world. Only `startEngine` may reject; the others answer what they know. */
 export interface SessionPorts {
   readonly startEngine: () => Promise<AppEngine>;
   readonly sample: readonly RecordDraft[];
