@@ -164,6 +164,9 @@ export function describeTrial(): void {
       expect(index.trusted).toBe(false);
       const query = index.vector(2999);
       expect([...index.search(query, { limit: 1 }).rows]).toEqual([2999]);
+      // Even a walk that is asked for returns as many rows as there are.
+      const five = index.search(query, { limit: 5, walk: true });
+      expect(five).toEqual(index.search(query, { limit: 5, exact: true }));
       while (!index.build(20, now));
       expect(index.trusted).toBe(true);
       expect(index.snapshot()).toEqual(good);

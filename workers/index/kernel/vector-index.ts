@@ -140,7 +140,7 @@ export class VectorIndex {
     const rows = this.#count;
     if (rows <= this.#options.exactBelow) return true;
     while (this.#trial.isDue(rows)) {
-      this.#trial.step(rows, (row) => this.#recallOf(row));
+      this.#trial.step(rows, (row) => this.#recallOf(kernel, row));
       if (this.#trial.isDue(rows) && now() >= end) return false;
     }
     if (this.#trial.trusted || !this.#restored) return true;
@@ -166,9 +166,9 @@ export class VectorIndex {
       const limit = Math.min(options.limit, matching);
       if (limit === 0) return { rows: new Uint32Array(0), scores: new Float32Array(0) };
       const bitmap = allowed ? putBitmap(kernel, allowed, this.#count) : 0;
-      if (!kernel.startBest(limit)) throw outOfMemory(kernel, 'all rows are kept');
-      this.#run(kernel, this.#plan(kernel, options, limit, matching), bitmap);
-      return takeHits(kernel);
+      const hits = this.#run(kernel, this.#plan(kernel, options, limit, matching), limit, bitmap);
+      // A walk can end on an island with fewer rows than there are; a scan cannot.
+      return hits.rows.length < limit ? this.#run(kernel, { kind: 'exact' }, limit, bitmap) : hits;
     });
   }
 
@@ -218,10 +218,11 @@ export class VectorIndex {
   }
 
   /** Share of the ten best for a row's own vector that a walk finds; equal scores count as found. */
-  #recallOf(row: number): number {
-    const own = this.vector(row);
-    const truth = this.search(own, { limit: 10, exact: true }).scores;
-    const found = this.search(own, { limit: 10, walk: true }).scores;
+  #recallOf(kernel: IndexKernel, row: number): number {
+    this.#setQuery(kernel, this.vector(row));
+    const limit = Math.min(10, this.#count);
+    const truth = this.#run(kernel, { kind: 'exact' }, limit, 0).scores;
+    const found = this.#run(kernel, { kind: 'graph', breadth: DEFAULT_EF }, limit, 0).scores;
     const worst = truth.at(-1) as number;
     const isGood = (score: number) =>
       this.#options.metric === 'L2' ? score <= worst : score >= worst;
@@ -247,7 +248,8 @@ export class VectorIndex {
     });
   }
 
-  #run(kernel: IndexKernel, plan: SearchPlan, bitmap: number): void {
+  #run(kernel: IndexKernel, plan: SearchPlan, limit: number, bitmap: number): VectorHits {
+    if (!kernel.startBest(limit)) throw outOfMemory(kernel, 'all rows are kept');
     let from = 0;
     // A walk wider than any before needs memory; without it the answer is exact instead.
     if (plan.kind === 'graph' && kernel.searchGraph(plan.breadth, bitmap)) {
@@ -255,6 +257,7 @@ export class VectorIndex {
     }
     if (bitmap === 0) kernel.scanRows(from, this.#count);
     else kernel.scanBitmap(from, this.#count);
+    return takeHits(kernel);
   }
 
   #setQuery(kernel: IndexKernel, query: Float32Array): void {
