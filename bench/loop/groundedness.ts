@@ -2,7 +2,7 @@
  * Measures the groundedness gate on Cranfield, MED and the English sample: how many honest rewrites
  * pass (TPR) and how many untrue sentences do (FPR). Real MiniLM vectors.
  *
- *     npx tsx bench/loop/groundedness.ts [sentences a collection, default 120] [seed, default 7]
+ *     npx tsx bench/loop/groundedness.ts [sentences a collection, default 120] [seed, default 7] [--lenient] [--verbose]
  *
  * Each claim cites source 1 of five, which are the record and its nearest four by BM25. Last line: JSON.
  */
@@ -173,6 +173,7 @@ async function measure(cases: readonly Case[], verbose: boolean): Promise<Map<st
         stopReason: 'end_turn',
       },
       (texts) => model.embed(texts),
+      { gate: process.argv.includes('--lenient') ? 'lenient' : 'strict' },
     );
     const grounded = verdict.sentences.every((sentence) => sentence.state === 'grounded');
     for (const key of [

@@ -1,7 +1,7 @@
 import type { Citation, StopReason, Verdict } from '../types.ts';
 import type { Repeat } from './duplicates.ts';
 import { isRefusal } from './framing.ts';
-import type { Judged } from './judge.ts';
+import { type Judged, VERBATIM } from './judge.ts';
 
 export interface Findings {
   readonly judged: readonly Judged[];
@@ -95,7 +95,11 @@ function reasonOfSentences(findings: Findings): string | null {
     const more = unread === 0 ? '' : `; ${unread} sentences of the sources were too many to read`;
     return `${count}${other}${more}.`;
   }
-  if (extractive) return null;
+  if (extractive) {
+    const selected = claims.filter((one) => one.verdict.reason === VERBATIM).length;
+    if (selected === claims.length) return null;
+    return `${selected} of ${sentences(claims.length, 'stands', 'stand')} word for word in a source.`;
+  }
   const foreign = claims.filter((one) => !one.english).length;
   if (foreign > 0) return `${count}, but the rules are English and do not admit other languages.`;
   if (judged.some((one) => one.framing === 'not-answered')) {

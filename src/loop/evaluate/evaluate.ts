@@ -1,9 +1,10 @@
-import { throwIfAborted } from '../../shared/errors.ts';
+import { throwIfAborted, WhorlError } from '../../shared/errors.ts';
 import type { Citation, Prompt, StopReason, Verdict } from '../types.ts';
 import { parseCitations, withoutMarks } from './citations.ts';
 import { decide } from './decide.ts';
 import { findRepeat, type KnownText, likeness } from './duplicates.ts';
 import { readEvidence } from './evidence.ts';
+import { type GateSettings, LENIENT, STRICT } from './gate.ts';
 import { draftOf, judge } from './judge.ts';
 import { sentencesOf } from './sentences.ts';
 import type { EmbedTexts, Vectors } from './vectors.ts';
@@ -26,6 +27,12 @@ export interface Evaluation {
   readonly answerVector: Float32Array | null;
 }
 
+export interface EvaluateOptions {
+  readonly signal?: AbortSignal;
+  /** How far words may differ from the source. Default `strict`. */
+  readonly gate?: 'strict' | 'lenient';
+}
+
 /**
  * Judges an answer against the sources it was given. Pure but for `embed`, which is called twice at
  * most, with at most 64 sentences of the answer, 400 of the sources and 600 words.
@@ -38,15 +45,16 @@ export interface Evaluation {
  *
  * @param embed Null when no model is ready: what needs vectors is then left open and the answer
  *   quarantined.
- * @throws WhorlError `aborted`; `backend_wrong` when the embedder's answer has another shape; what
+ * @throws WhorlError `invalid_option`; `aborted`; `backend_wrong` when the embedder's answer has another shape; what
  *   `embed` throws.
  */
 export async function evaluate(
   input: EvaluateInput,
   embed: EmbedTexts | null,
-  options: { readonly signal?: AbortSignal } = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { signal } = options;
+  const settings = settingsOf(options);
   throwIfAborted(signal);
   const { answer, prompt, recent = [] } = input;
   const citations = parseCitations(answer, prompt.sources);
@@ -57,7 +65,10 @@ export async function evaluate(
   const bare = withoutMarks(answer);
   const copied = input.extractive ? [] : prompt.sources.map((source) => source.text);
   const further = drafts.length === 0 ? [] : [bare, ...copied];
-  const { judged, vectors } = await judge(drafts, evidence, embed, further, signal);
+  const { judged, vectors } = await judge(drafts, evidence, embed, further, {
+    settings,
+    signal,
+  });
   const answerVector = vectors?.of(bare) ?? null;
   const verdict = decide({
     judged,
@@ -70,6 +81,18 @@ export async function evaluate(
     unread: evidence.unread,
   });
   return { citations, verdict, answerVector };
+}
+
+function settingsOf(options: EvaluateOptions): GateSettings {
+  for (const name of Object.keys(options)) {
+    if (name !== 'signal' && name !== 'gate') {
+      throw new WhorlError('invalid_option', `There is no option "${name}" of evaluate.`);
+    }
+  }
+  const { gate = 'strict' } = options;
+  if (gate === 'strict') return STRICT;
+  if (gate === 'lenient') return LENIENT;
+  throw new WhorlError('invalid_option', `The gate is "strict" or "lenient", not "${gate}".`);
 }
 
 /** The record that the answer as a whole repeats. */

@@ -22,6 +22,7 @@ export const STRICT: GateSettings = {
   softRecall: 0.95,
   plainRecall: 0.7,
 };
+/** Passes more synonyms and twice as many untruths. */
 export const LENIENT: GateSettings = { cosine: 0.55, softRecall: 0.9, plainRecall: 0 };
 
 /** A cosine between words of this counts nothing; of NO_WORD + WORD_SPAN as much as the word itself. */
@@ -101,11 +102,7 @@ export function recallOf(
 }
 
 /** Why the shares or the cosine are too small, in words, or null. */
-export function shortfall(
-  cosine: number,
-  recall: Recall,
-  settings: GateSettings = STRICT,
-): string | null {
+export function shortfall(cosine: number, recall: Recall, settings: GateSettings): string | null {
   if (cosine < settings.cosine) {
     return `no source sentence is near enough in meaning (${cosine.toFixed(2)} of ${settings.cosine})`;
   }

@@ -5,7 +5,15 @@ import { type Claim, readClaim, type Word } from './english-words.ts';
 import { type Evidence, isVerbatim } from './evidence.ts';
 import { isEnglish } from './fold.ts';
 import { type Framing, framingOf, withoutFraming, withoutQuotationOpening } from './framing.ts';
-import { contradiction, missingWords, type Recall, recallOf, shortfall } from './gate.ts';
+import {
+  contradiction,
+  type GateSettings,
+  missingWords,
+  type Recall,
+  recallOf,
+  STRICT,
+  shortfall,
+} from './gate.ts';
 import type { Sentence } from './sentences.ts';
 import { type EmbedTexts, embedAll, type Vectors } from './vectors.ts';
 
@@ -13,6 +21,9 @@ import { type EmbedTexts, embedAll, type Vectors } from './vectors.ts';
 export const MOST_CLAIMS = 64;
 /** Words that are embedded for one answer; the gate abstains where they do not suffice. */
 export const MOST_WORDS = 600;
+
+/** The reason of a sentence that a source has word for word. */
+export const VERBATIM = 'verbatim';
 
 /** A sentence on its way to a verdict. */
 interface Draft {
@@ -62,6 +73,11 @@ export function draftOf(
   };
 }
 
+interface JudgeOptions {
+  readonly settings?: GateSettings;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * A verdict for each sentence. Two calls to the embedder at most: sentences, then the words that the
  * source lacks with the words that they are held against.
@@ -72,7 +88,7 @@ export async function judge(
   evidence: Evidence,
   embed: EmbedTexts | null,
   further: readonly string[],
-  signal?: AbortSignal,
+  { settings = STRICT, signal }: JudgeOptions = {},
 ): Promise<{ judged: Judged[]; vectors: Vectors | null }> {
   if (embed === null) {
     const judged = drafts.map((draft) => settled(draft) ?? abstain(draft, 'no model was ready'));
@@ -95,7 +111,7 @@ export async function judge(
     if (alignment === undefined) {
       return abstain(draft, `only the first ${MOST_CLAIMS} sentences of an answer are judged`);
     }
-    return decided(draft, alignment, evidence, vectors, words);
+    return decided({ draft, alignment, evidence, vectors, words, settings });
   });
   return { judged, vectors };
 }
@@ -103,7 +119,7 @@ export async function judge(
 /** The verdict that needs no vectors, or null. */
 function settled(draft: Draft): Judged | null {
   const { framing, verbatim, english, candidates } = draft;
-  if (verbatim) return verdictOf(draft, 'grounded', 'verbatim');
+  if (verbatim) return verdictOf(draft, 'grounded', VERBATIM);
   if (framing !== null)
     return verdictOf(draft, 'framing', 'it states nothing that a source could back');
   if (!english) return abstain(draft, 'the rules are English and do not judge this language');
@@ -132,13 +148,18 @@ function wordsToEmbed(aligned: ReadonlyMap<Draft, Alignment>): Set<string> {
   return words;
 }
 
-function decided(
-  draft: Draft,
-  alignment: Alignment,
-  evidence: Evidence,
-  vectors: Vectors,
-  words: Vectors,
-): Judged {
+interface Case {
+  readonly draft: Draft;
+  readonly alignment: Alignment;
+  readonly evidence: Evidence;
+  /** Of the sentences. */
+  readonly vectors: Vectors;
+  /** Of the words that differ. */
+  readonly words: Vectors;
+  readonly settings: GateSettings;
+}
+
+function decided({ draft, alignment, evidence, vectors, words, settings }: Case): Judged {
   const { claim } = draft;
   const cosine = bestCosine(draft, evidence, vectors);
   const denied = contradiction(claim, alignment);
@@ -153,7 +174,7 @@ function decided(
   const near = (word: Word): number =>
     Math.max(0, ...common.map((other) => words.cosine(word.text, other.text)));
   const recall = recallOf(claim, alignment, evidence.idf, near);
-  const short = shortfall(cosine, recall);
+  const short = shortfall(cosine, recall, settings);
   if (short !== null) return verdictOf(draft, 'unsupported', short, cosine, recall);
   const numbers = [...new Set(alignment.at.map((at) => evidence.sentences[at]?.number))].join(', ');
   return verdictOf(draft, 'grounded', `source ${numbers} says so`, cosine, recall);

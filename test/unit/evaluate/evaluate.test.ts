@@ -210,6 +210,14 @@ describe('other languages', () => {
     expect(verdict.decision).toBe('quarantined');
   });
 
+  it('asks for word for word of what was selected, in English too', async () => {
+    const answer = 'From October to March, smoked eel with horseradish is served [1].';
+    expect((await judge(answer)).verdict.decision).toBe('admitted');
+    const { verdict } = await judge(answer, { extractive: true });
+    expect(verdict).toMatchObject({ decision: 'quarantined' });
+    expect(verdict.reason).toMatch(/^0 of 1 sentence stands word for word/);
+  });
+
   it('does not let a piece of a sentence pass for the sentence', async () => {
     const denied = promptOf({ text: '部屋は九つあるというのは嘘だ。' });
     const { verdict } = await judge('部屋は九つある。[1]', { prompt: denied, extractive: true });
@@ -350,6 +358,27 @@ describe('bounds', () => {
     expect(sizes[1] ?? 0).toBeLessThanOrEqual(600);
     expect(verdict.sentences.at(-1)).toMatchObject({ state: 'abstained' });
     expect(verdict.decision).toBe('quarantined');
+  });
+
+  it('has two gates and knows no third', async () => {
+    const answer =
+      'The Eel and Lantern was merrily built in 1862 on the bank of the Great Ouse [1].';
+    const input = {
+      question: 'q',
+      answer,
+      prompt,
+      extractive: false,
+      stopReason: 'end_turn' as const,
+    };
+    const { embed } = bagOfWords();
+    // One unknown word among nine: between .90 and .95 of the weight at most when it is common.
+    const strict = await evaluate(input, embed, { gate: 'strict' });
+    const lenient = await evaluate(input, embed, { gate: 'lenient' });
+    expect(strict.verdict.sentences[0]?.recall).toBe(lenient.verdict.sentences[0]?.recall);
+    expect(strict.verdict.sentences[0]?.reason).toMatch(/95%/);
+    expect(lenient.verdict.sentences[0]?.reason).not.toMatch(/95%/);
+    await expect(evaluate(input, embed, { gate: 'none' as never })).rejects.toThrow(/"none"/);
+    await expect(evaluate(input, embed, { strict: true } as never)).rejects.toThrow(/"strict"/);
   });
 
   it('rejects when it is cancelled, before and during', async () => {
