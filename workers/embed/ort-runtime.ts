@@ -105,6 +105,8 @@ export async function createSession(
       executionProviders: [backend],
       externalData: [{ path: externalName, data: external }],
       graphOptimizationLevel: 'all',
+      // Errors only: what it warns of (shape arithmetic on the CPU) is as it should be.
+      logSeverityLevel: 3,
     });
   } catch (error) {
     throw backendError(backend, 'could not be started', error);

@@ -134,7 +134,7 @@ function checkRequest(request: EmbedStartRequest): void {
 }
 
 function isAddress(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:$/.test(URL.parse(value)?.protocol ?? '');
+  return typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value);
 }
 
 function invalid(message: string): WhorlError {
