@@ -7,7 +7,7 @@
  * Each need is asked in five sessions, each time with another 40% of its words dropped. Of the ten
  * records shown, one at rank r is examined with probability 1 / r; one that is examined is judged
  * rightly with probability .8 and clicked when judged relevant. 30% of the needs never give feedback.
- * With votes, in 30% of the turns one examined record gets a vote that is right with probability .9.
+ * With votes, 30% of the examined records also get a vote, which is right with probability .9.
  * Random feedback clicks on half of what is examined, whatever it is. The last session is compared
  * with the same words asked without memory; intervals by bootstrap over needs. Last line: JSON.
  */
@@ -167,8 +167,8 @@ function react(need: Need, hits: readonly Hit[], users: Users, random: Random) {
     users === 'random' ? random() < 0.5 : relevant(id) === random() < CLICK_RIGHT,
   );
   const hitVotes: Record<string, 'up' | 'down'> = {};
-  if (users === 'votes' && random() < VOTES && examined.length > 0) {
-    const { id } = examined[Math.floor(random() * examined.length)]!;
+  for (const { id } of users === 'votes' ? examined : []) {
+    if (random() >= VOTES) continue;
     hitVotes[id] = relevant(id) === random() < VOTE_RIGHT ? 'up' : 'down';
   }
   return { opened: opened.map(({ id }) => id), hitVotes };
