@@ -152,7 +152,7 @@ describe('records', () => {
     });
   });
 
-  it('are embedded with name, place and visitor', () => {
+  it('are searched by words with name, place and visitor', () => {
     const [first] = sampleRecords;
     expect(textOf(first!)).toContain(first!.location);
     expect(textOf({ ...first!, location: '' })).not.toContain('. . ');
