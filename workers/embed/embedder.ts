@@ -2,7 +2,7 @@
  * Texts to vectors: model, tokenizer, a checked backend, and what happens when that backend is lost.
  * No global of a worker or a page is touched here.
  */
-import { isWhorlError, WhorlError } from '../../src/shared/errors.ts';
+import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type {
   Backend,
   DownloadProgress,
@@ -167,7 +167,7 @@ export class Embedder {
     for (const [index, text] of texts.entries()) {
       // About a thousand short texts take as long as one batch.
       if (index % 1_024 === 1_023) await this.#started.breathe();
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       ids.push(this.#started.tokenizer.encode(text));
     }
     return ids;

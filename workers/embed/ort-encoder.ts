@@ -42,7 +42,8 @@ export class OrtEncoder implements Encoder {
     this.dimension = options.dimension;
     this.rules = RULES[options.backend];
     this.#options = options;
-    if (options.backend === 'webgpu') void this.#watchDevice();
+    // Where the device cannot be watched, a failing run tells of its loss.
+    if (options.backend === 'webgpu') this.#watchDevice().catch(() => {});
   }
 
   embed(

@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { WhorlError } from '../../../src/shared/errors.ts';
+import { planBatches } from '../../../workers/embed/batches.ts';
+import type { Encoder } from '../../../workers/embed/encoder.ts';
+import { EncodeQueue } from '../../../workers/embed/queue.ts';
+import { breathe } from '../../../workers/embed/timing.ts';
+
+const RULES = { tokens: 8, waste: 0.25 };
+
+/** Gives each sequence the vector [first id, length]; remembers what went through together. */
+class EchoEncoder implements Encoder {
+  readonly backend = 'wasm';
+  readonly dimension = 2;
+  readonly threads = 1;
+  readonly rules = RULES;
+  readonly seen: number[][] = [];
+  fail: (run: number) => unknown = () => undefined;
+
+  async embed(ids: readonly Int32Array[]): Promise<Float32Array<ArrayBuffer>> {
+    const problem = this.fail(this.seen.length);
+    this.seen.push(ids.map((sequence) => sequence[0] ?? -1));
+    await breathe();
+    if (problem) throw problem;
+    return Float32Array.from(ids.flatMap((sequence) => [sequence[0] ?? -1, sequence.length]));
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function noRecovery(error: unknown): Promise<void> {
+  throw error;
+}
+
+function queueOf(encoder: EchoEncoder, recover = noRecovery) {
+  return new EncodeQueue({ encoder: () => encoder, recover, breathe });
+}
+
+const sequences = (...specs: readonly (readonly [id: number, length: number])[]): Int32Array[] =>
+  specs.map(([id, length]) => new Int32Array(length).fill(id));
+
+const job = (ids: Int32Array[], extra: { priority?: 'query'; signal?: AbortSignal } = {}) => ({
+  ids,
+  priority: extra.priority ?? ('bulk' as const),
+  signal: extra.signal ?? new AbortController().signal,
+  onProgress: () => {},
+});
+
+describe('planBatches', () => {
+  it('holds every position once, within the budget and the waste, longest first', () => {
+    const lengths = Array.from({ length: 200 }, (_, i) => 2 + ((i * 7_919) % 254));
+    const rules = { tokens: 512, waste: 0.1 };
+    const batches = planBatches(lengths, rules);
+    expect(batches.flat().toSorted((a, b) => a - b)).toEqual(lengths.map((_, index) => index));
+    let before = Number.POSITIVE_INFINITY;
+    for (const batch of batches) {
+      const sizes = batch.map((index) => lengths[index] as number);
+      const padded = Math.max(...sizes) * batch.length;
+      const real = sizes.reduce((a, b) => a + b, 0);
+      if (batch.length > 1) expect(padded).toBeLessThanOrEqual(rules.tokens);
+      expect(padded - real).toBeLessThanOrEqual(rules.waste * padded);
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(before);
+      before = Math.min(...sizes);
+    }
+  });
+
+  it('gives a sequence over the budget a batch of its own, and nothing for nothing', () => {
+    expect(planBatches([100, 3, 3], RULES)).toEqual([[0], [1, 2]]);
+    expect(planBatches([], RULES)).toEqual([]);
+  });
+});
+
+describe('EncodeQueue', () => {
+  it('restores the order', async () => {
+    const ids = sequences([1, 2], [2, 7], [3, 2], [4, 5]);
+    const vectors = await queueOf(new EchoEncoder()).run(job(ids));
+    expect([...vectors]).toEqual([1, 2, 2, 7, 3, 2, 4, 5]);
+  });
+
+  it('gives nothing for nothing', async () => {
+    expect(await queueOf(new EchoEncoder()).run(job([]))).toHaveLength(0);
+  });
+
+  it('lets a query in at the next batch', async () => {
+    const encoder = new EchoEncoder();
+    const queue = queueOf(encoder);
+    const bulk = queue.run(job(sequences([1, 8], [2, 8], [3, 8], [4, 8])));
+    await breathe();
+    const query = queue.run(job(sequences([9, 3]), { priority: 'query' }));
+    await Promise.all([bulk, query]);
+    const at = encoder.seen.findIndex((batch) => batch.includes(9));
+    expect(at).toBeGreaterThan(0);
+    expect(at).toBeLessThanOrEqual(2);
+    expect(encoder.seen.flat().toSorted()).toEqual([1, 2, 3, 4, 9]);
+  });
+
+  it('stops an aborted job between batches and lets the others go on', async () => {
+    const encoder = new EchoEncoder();
+    const queue = queueOf(encoder);
+    const abort = new AbortController();
+    const first = queue.run(job(sequences([1, 8], [2, 8], [3, 8]), { signal: abort.signal }));
+    const second = queue.run(job(sequences([7, 2])));
+    await breathe();
+    abort.abort();
+    await expect(first).rejects.toMatchObject({ code: 'aborted' });
+    expect([...(await second)]).toEqual([7, 2]);
+    expect(encoder.seen.flat()).not.toContain(3);
+  });
+
+  it('runs a batch once more after a recovery, and rejects what cannot be mended', async () => {
+    const encoder = new EchoEncoder();
+    const lost = new WhorlError('backend_failed', 'lost', { retryable: true });
+    encoder.fail = (run) => (run === 1 ? lost : undefined);
+    const recovered: unknown[] = [];
+    const queue = queueOf(encoder, async (error) => void recovered.push(error));
+    const vectors = await queue.run(job(sequences([1, 8], [2, 8])));
+    expect([...vectors]).toEqual([1, 8, 2, 8]);
+    expect(recovered).toEqual([lost]);
+    encoder.fail = () => lost;
+    const strict = queueOf(encoder);
+    await expect(strict.run(job(sequences([1, 8])))).rejects.toBe(lost);
+    encoder.fail = () => undefined;
+    expect([...(await strict.run(job(sequences([5, 2]))))]).toEqual([5, 2]);
+  });
+
+  it('reports progress and rejects what waits when it is closed', async () => {
+    const done: number[] = [];
+    const queue = queueOf(new EchoEncoder());
+    await queue.run({
+      ...job(sequences([1, 8], [2, 8], [3, 2])),
+      onProgress: (count) => done.push(count),
+    });
+    expect(done).toEqual([1, 2, 3]);
+    const waiting = queue.run(job(sequences([1, 8], [2, 8])));
+    queue.close(new WhorlError('closed', 'closed'));
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' });
+  });
+});
