@@ -170,7 +170,6 @@ export const en: Messages = {
     disliked: 'disliked',
     size: 'A larger dot has more sentences with a source.',
     asList: 'As a list',
-    keys: 'Arrow keys move along the spiral.',
   },
   learning: {
     title: 'Learning',
@@ -236,7 +235,6 @@ export const en: Messages = {
     language: 'Language',
     theme: 'Light or dark',
     themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
-    version: 'Version',
     memory: 'memory of this page',
     indexeddb: 'browser storage (IndexedDB)',
   },

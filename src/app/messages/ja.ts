@@ -163,7 +163,6 @@ export const ja: Messages = {
     disliked: '良くない',
     size: '点が大きいほど、出典のある文が多い回です。',
     asList: '一覧で見る',
-    keys: '矢印キーで渦巻きに沿って動けます。',
   },
   learning: {
     title: '学習',
@@ -223,7 +222,6 @@ export const ja: Messages = {
     language: '言語',
     theme: '明るさ',
     themes: { system: 'システムに合わせる', light: 'ライト', dark: 'ダーク' },
-    version: 'バージョン',
     memory: 'このページのメモリー',
     indexeddb: 'ブラウザーの保存領域（IndexedDB）',
   },

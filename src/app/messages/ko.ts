@@ -164,7 +164,6 @@ export const ko: Messages = {
     disliked: '좋지 않음',
     size: '점이 클수록 출처가 있는 문장이 많습니다.',
     asList: '목록으로 보기',
-    keys: '화살표 키로 나선을 따라 움직입니다.',
   },
   learning: {
     title: '학습',
@@ -224,7 +223,6 @@ export const ko: Messages = {
     language: '언어',
     theme: '밝기',
     themes: { system: '시스템 설정', light: '밝게', dark: '어둡게' },
-    version: '버전',
     memory: '이 페이지의 메모리',
     indexeddb: '브라우저 저장소(IndexedDB)',
   },

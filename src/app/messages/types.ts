@@ -153,7 +153,6 @@ export interface Messages {
     readonly disliked: string;
     readonly size: string;
     readonly asList: string;
-    readonly keys: string;
   };
   readonly learning: {
     readonly title: string;
@@ -212,7 +211,6 @@ export interface Messages {
     readonly language: string;
     readonly theme: string;
     readonly themes: { readonly system: string; readonly light: string; readonly dark: string };
-    readonly version: string;
     readonly memory: string;
     readonly indexeddb: string;
   };

@@ -161,7 +161,6 @@ export const zh: Messages = {
     disliked: '不喜欢',
     size: '点越大，有来源的句子越多。',
     asList: '以列表查看',
-    keys: '用方向键沿螺旋移动。',
   },
   learning: {
     title: '学习',
@@ -221,7 +220,6 @@ export const zh: Messages = {
     language: '语言',
     theme: '明暗',
     themes: { system: '跟随系统', light: '浅色', dark: '深色' },
-    version: '版本',
     memory: '本页面的内存',
     indexeddb: '浏览器存储（IndexedDB）',
   },
