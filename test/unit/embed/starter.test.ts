@@ -1,0 +1,136 @@
+import { describe, expect, it, vi } from 'vitest';
+import { WhorlError } from '../../../src/shared/errors.ts';
+import type { DownloadProgress, EmbedStartRequest } from '../../../src/shared/types.ts';
+import type { Embedder } from '../../../workers/embed/embedder.ts';
+import { EmbedderHolder, type StartOptions } from '../../../workers/embed/starter.ts';
+import { PLACES } from './node-model.ts';
+
+const REQUEST: EmbedStartRequest = {
+  assets: 'https://models.test/mini/',
+  backend: 'auto',
+  ort: PLACES,
+};
+const options = (signal = new AbortController().signal): StartOptions => ({
+  signal,
+  onProgress: () => {},
+});
+
+interface Begun extends StartOptions {
+  readonly finish: () => Embedder & { close: ReturnType<typeof vi.fn> };
+  readonly fail: (error: unknown) => void;
+}
+
+function holder() {
+  const begun: Begun[] = [];
+  const held = new EmbedderHolder((_, started) => {
+    const { promise, resolve, reject } = promiseParts<Embedder>();
+    started.signal.addEventListener('abort', () => reject(new WhorlError('aborted', 'aborted')));
+    begun.push({
+      ...started,
+      finish: () => {
+        const embedder = { close: vi.fn(async () => {}) };
+        resolve(embedder as unknown as Embedder);
+        return embedder as never;
+      },
+      fail: reject,
+    });
+    return promise;
+  });
+  return { held, begun };
+}
+
+function promiseParts<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((a, b) => {
+    resolve = a;
+    reject = b;
+  });
+  return { promise, resolve, reject };
+}
+
+describe('EmbedderHolder', () => {
+  it('shares one start between equal requests, and its progress', async () => {
+    const { held, begun } = holder();
+    const seen: number[] = [];
+    const first = held.start(REQUEST, options());
+    const progress = { loadedBytes: 5 } as DownloadProgress;
+    await Promise.resolve();
+    begun[0]?.onProgress(progress);
+    const second = held.start(
+      { ...REQUEST },
+      { ...options(), onProgress: (p) => seen.push(p.loadedBytes) },
+    );
+    await Promise.resolve();
+    expect(seen).toEqual([5]);
+    const embedder = begun[0]?.finish();
+    expect(await first).toBe(embedder);
+    expect(await second).toBe(embedder);
+    expect(await held.start(REQUEST, options())).toBe(embedder);
+    expect(begun).toHaveLength(1);
+    expect(held.current).toBe(embedder);
+  });
+
+  it('forgets a failure', async () => {
+    const { held, begun } = holder();
+    const first = held.start(REQUEST, options());
+    await Promise.resolve();
+    begun[0]?.fail(new WhorlError('network', 'cut'));
+    await expect(first).rejects.toMatchObject({ code: 'network' });
+    expect(() => held.running).toThrowError(
+      expect.objectContaining({ code: 'embedder_unavailable' }),
+    );
+    const second = held.start(REQUEST, options());
+    await Promise.resolve();
+    const embedder = begun[1]?.finish();
+    expect(await second).toBe(embedder);
+  });
+
+  it('cancels only when nobody waits any more', async () => {
+    const { held, begun } = holder();
+    const [one, two] = [new AbortController(), new AbortController()];
+    const first = held.start(REQUEST, options(one.signal));
+    const second = held.start(REQUEST, options(two.signal));
+    first.catch(() => {});
+    second.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve));
+    one.abort();
+    await expect(first).rejects.toMatchObject({ code: 'aborted' });
+    expect(begun[0]?.signal.aborted).toBe(false);
+    two.abort();
+    await expect(second).rejects.toMatchObject({ code: 'aborted' });
+    expect(begun[0]?.signal.aborted).toBe(true);
+    const third = held.start(REQUEST, options());
+    await Promise.resolve();
+    const embedder = begun[1]?.finish();
+    expect(await third).toBe(embedder);
+  });
+
+  it('replaces what runs when another is asked for', async () => {
+    const { held, begun } = holder();
+    const first = held.start(REQUEST, options());
+    await Promise.resolve();
+    const old = begun[0]?.finish();
+    await first;
+    const second = held.start({ ...REQUEST, backend: 'wasm' }, options());
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(old?.close).toHaveBeenCalledOnce();
+    expect(held.current).toBeNull();
+    const embedder = begun[1]?.finish();
+    expect(await second).toBe(embedder);
+  });
+
+  it.each([
+    [{ ...REQUEST, threads: 2 }, /"threads"/],
+    [{ ...REQUEST, backend: 'cuda' }, /"cuda"/],
+    [{ ...REQUEST, assets: 'models/' }, /assets/],
+    [{ ...REQUEST, assets: 'https://x.test/models' }, /slash/],
+    [{ ...REQUEST, ort: { ...PLACES, wasmBinary: 'x.wasm' } }, /ort\.wasmBinary/],
+  ])('refuses a wrong request by name (%#)', async (request, message) => {
+    const { held, begun } = holder();
+    const start = held.start(request as EmbedStartRequest, options());
+    await expect(start).rejects.toMatchObject({ code: 'invalid_option' });
+    await expect(start).rejects.toThrow(message);
+    expect(begun).toEqual([]);
+  });
+});
