@@ -52,6 +52,7 @@ async function ask(server: GoldenServer, question: GoldenQuestion): Promise<Gold
     const page = await browser.newPage();
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`  ${message.text()}`);
+      if (message.type() === 'log') console.log(`  ${question.backend}: ${message.text()}`);
     });
     await page.goto(server.url, { waitUntil: 'load' });
     await page.waitForFunction('globalThis.golden');

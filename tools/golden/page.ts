@@ -3,7 +3,13 @@
  * It reads the golden files itself, so that every text arrives exactly as it is written there.
  */
 import { Link } from '../../src/shared/link.ts';
-import type { Backend, EmbedContract, EmbedderInfo } from '../../src/shared/types.ts';
+import type {
+  Backend,
+  CallOptions,
+  EmbedContract,
+  EmbedderInfo,
+  EmbedProgress,
+} from '../../src/shared/types.ts';
 import { spawnWorker } from '../../src/spawn.ts';
 
 export interface GoldenAnswers {
@@ -84,7 +90,11 @@ async function embed(link: Link<EmbedContract>, texts: readonly string[]): Promi
   const rows: number[][] = [];
   for (let at = 0; at < texts.length; at += CHUNK) {
     const chunk = texts.slice(at, at + CHUNK);
-    const { vectors, dimension } = await link.call('embed', { texts: chunk }, PATIENCE);
+    const { vectors, dimension } = await link.call('embed', { texts: chunk }, {
+      ...PATIENCE,
+      // The tool prints it: SwiftShader takes minutes.
+      onProgress: ({ done }: EmbedProgress) => console.log(`${at + done} of ${texts.length} texts`),
+    } as CallOptions<never>);
     chunk.forEach((_, i) => {
       rows.push([...vectors.subarray(i * dimension, (i + 1) * dimension)]);
     });
