@@ -91,9 +91,9 @@ export function milvusError(milvusCode: number, message: string, cause?: unknown
 
 /** The rejection of an aborted call; keeps the signal's reason as cause. */
 export function abortedError(signal?: AbortSignal): WhorlError {
-  return new WhorlError('aborted', 'The call was cancelled; nothing was changed after that.', {
-    cause: signal?.reason,
-  });
+  const message =
+    'The call was cancelled and does nothing more. A change that was being written at that moment is kept whole or not at all.';
+  return new WhorlError('aborted', message, { cause: signal?.reason });
 }
 
 /** Throws {@link abortedError} when the signal is aborted. */

@@ -143,7 +143,7 @@ class Incarnation {
   readonly #pending = new Set<(error: WhorlError) => void>();
   readonly #onLost: (error: WhorlError) => void;
   readonly #options: { readonly name: string; readonly pingMs: number; readonly hungMs: number };
-  #alive = true;
+  #lost: WhorlError | null = null;
   #started = false;
   readonly #lifeline = new AbortController();
   #missed = 0;
@@ -164,7 +164,7 @@ class Incarnation {
   }
 
   get alive(): boolean {
-    return this.#alive;
+    return this.#lost === null;
   }
 
   readonly #onLife = (): void => {
@@ -192,14 +192,16 @@ class Incarnation {
   }
 
   #lostError(how: string): WhorlError {
-    const message = `The ${this.#options.name} ${how}. Saved data is untouched; the next call starts a fresh one.`;
+    const message =
+      `The ${this.#options.name} ${how}. What was confirmed is kept; whether a change that was ` +
+      'under way is kept shows when it is read. The next call starts a fresh one.';
     return new WhorlError('worker_lost', message, { retryable: true });
   }
 
   /** Rejects everything pending and ends the far side; once. */
   lose(error: WhorlError): void {
-    if (!this.#alive) return;
-    this.#alive = false;
+    if (this.#lost !== null) return;
+    this.#lost = error;
     this.#lifeline.abort();
     clearInterval(this.#timer);
     this.#far.endpoint.removeEventListener('error', this.#onError);
@@ -213,6 +215,8 @@ class Incarnation {
 
   /** Ties a promise to the life of the far side. `work` may reject early by the function it is given. */
   guard<T>(work: (reject: (error: WhorlError) => void) => Promise<T>): Promise<T> {
+    // It may have been lost while the caller waited for its turn: nothing would ever answer.
+    if (this.#lost !== null) return Promise.reject(this.#lost);
     return new Promise<T>((resolve, reject) => {
       const fail = (error: WhorlError): void => {
         this.#pending.delete(fail);
@@ -342,6 +346,7 @@ export class Link<C extends Contract<C>> {
     request: Request<C[K]>,
     options: CallOptions<never>,
   ): Promise<Answer<C[K]>> {
+    if (options.signal?.aborted) throw abortedError(options.signal);
     const id = this.#nextId++;
     const { signal, deadlineMs = DEADLINE_MS, transfer = [], onProgress } = options;
     const outcome = await far.guard<Outcome>((reject) => {

@@ -141,6 +141,16 @@ describe('a supervised link', () => {
     expect(await link.call('add', { a: 1, b: 1 })).toBe(2);
   });
 
+  it('lost between two steps of a call: the call settles', async () => {
+    const { link } = open();
+    await link.call('add', { a: 1, b: 1 });
+    // The call has found the far side alive and waits for its turn when the far side goes.
+    const call = link.call('add', { a: 1, b: 1 }).catch((error) => error);
+    link.replace(new WhorlError('backend_failed', 'replaced'));
+    const late = new Promise((resolve) => setTimeout(() => resolve('hangs'), 500));
+    expect(await Promise.race([call, late])).toMatchObject({ code: 'backend_failed' });
+  });
+
   it('rejects everything after close', async () => {
     const { link } = open();
     const pending = link.call('slow', { ms: 60_000, beats: 0 }).catch((error) => error);
