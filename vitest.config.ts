@@ -19,6 +19,21 @@ export default defineConfig({
       },
       {
         worker: { format: 'es' },
+        // Found late, a dependency would be bundled in mid-run and the page reloaded under its tests.
+        optimizeDeps: {
+          include: [
+            '@huggingface/tokenizers',
+            'axe-core',
+            'comlink',
+            'dompurify',
+            'eventsource-parser',
+            'fast-check',
+            'idb',
+            'lit',
+            'marked',
+            'valibot',
+          ],
+        },
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts', 'test/contracts/**/*.browser.test.ts'],
