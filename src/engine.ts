@@ -80,6 +80,7 @@ export class Engine extends EventTarget {
       prepare: async (call) => {
         const store = await call('open', { name: options.name, storage: options.storage });
         this.#update({ store });
+        void this.#watchStore(call);
       },
       onLost: () => this.#indexLost(),
     });
@@ -98,7 +99,6 @@ export class Engine extends EventTarget {
   async open(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const store = await this.#index.call('status', {}, options);
     this.#update({ store });
-    void this.#watchStore();
   }
 
   /**
@@ -163,9 +163,12 @@ export class Engine extends EventTarget {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    await this.#index.call('close', {}, { deadlineMs: 5_000 }).catch(() => {});
-    this.#index.close();
     this.#embed.close();
+    // A worker that is not there has nothing to finish: none is started to be ended.
+    if (this.#status.store !== null) {
+      await this.#index.call('close', {}, { deadlineMs: 5_000 }).catch(() => {});
+    }
+    this.#index.close();
   }
 
   #candidates(request: CandidatesRequest, options: CallOptions = {}): Promise<CandidatesResult> {
@@ -179,14 +182,27 @@ export class Engine extends EventTarget {
   ): Promise<MilvusEnvelope> {
     const how = { ...signalOf(options), onProgress: options.onProgress ?? (() => {}) };
     const call = () => this.#index.call('milvus', { endpoint, body }, how as CallOptions<never>);
+    const bridge = this.#bridge;
     try {
       return await call();
     } catch (error) {
       // Nothing was written: text needs the model, so it is started and the call is made once more.
       if (!isWhorlError(error) || error.code !== 'embedder_unavailable') throw error;
+      await this.#mendBridge(bridge, signalOf(options));
       await this.prepare(signalOf(options));
       return call();
     }
+  }
+
+  /** The index worker found no model behind the bridge: another one is wanted, unless there is one already. */
+  async #mendBridge(
+    bridge: Promise<void> | null,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<void> {
+    if (bridge === null || this.#bridge !== bridge) return;
+    // The index worker may know of a death before the page does: this waits until the page knows, too.
+    await this.#embed.call('info', {}, options).catch(() => {});
+    if (this.#bridge === bridge) this.#bridge = null;
   }
 
   async #startEmbedder(
@@ -239,10 +255,13 @@ export class Engine extends EventTarget {
 
   /** Joins the running workers by a fresh port; once for each pair of them. */
   async #join(options: { readonly signal?: AbortSignal }): Promise<void> {
-    this.#bridge ??= this.#connect().catch((error) => {
-      this.#bridge = null;
-      throw error;
-    });
+    if (this.#bridge === null) {
+      const bridge = this.#connect();
+      this.#bridge = bridge;
+      bridge.catch(() => {
+        if (this.#bridge === bridge) this.#bridge = null;
+      });
+    }
     await this.#bridge;
     if (options.signal?.aborted) throw asWhorlError(options.signal.reason);
   }
@@ -268,17 +287,19 @@ export class Engine extends EventTarget {
   }
 
   #indexLost(): void {
+    const wasOpen = this.#status.store !== null;
     this.#bridge = null;
     const { restarts } = this.#status;
     this.#update({ store: null, restarts: { ...restarts, index: restarts.index + 1 } });
-    if (!this.#closing.signal.aborted) this.open().catch(() => {});
+    // One that did not come up is not started again before somebody calls: it would fail the same way at once.
+    if (wasOpen && !this.#closing.signal.aborted) this.open().catch(() => {});
   }
 
-  /** Follows what the store says of itself (leader or follower, durable or volatile) until it is lost or closed. */
-  async #watchStore(): Promise<void> {
+  /** Follows what one store says of itself (leader or follower, durable or volatile) until it is lost or closed. */
+  async #watchStore(call: Link<IndexContract>['call']): Promise<void> {
     const onProgress = (store: EngineStatus['store']) => this.#update({ store });
     const how = { signal: this.#closing.signal, deadlineMs: Number.POSITIVE_INFINITY, onProgress };
-    await this.#index.call('watch', {}, how as CallOptions<never>).catch(() => {});
+    await call('watch', {}, how as CallOptions<never>).catch(() => {});
   }
 
   #spawn(which: 'embed' | 'index', url: URL): Far {

@@ -21,9 +21,9 @@ export class SharedStart<T, P> {
     this.#work = work;
   }
 
-  /** The next wait starts anew. */
+  /** The next wait starts anew. A start that still runs goes on: its end says what became of it. */
   forget(): void {
-    this.#run = null;
+    if (this.#run?.settled) this.#run = null;
   }
 
   async wait(
