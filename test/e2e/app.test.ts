@@ -88,6 +88,10 @@ describe('the app', () => {
     const helpful = page.locator('.verdict').getByRole('button', { name: 'Helpful', exact: true });
     await helpful.click();
     await expect.poll(() => helpful.getAttribute('aria-pressed')).toBe('true');
+    // Said when it is stored; the button shows it before.
+    await expect
+      .poll(() => page.locator('p.said').textContent())
+      .toBe('Your rating is kept. Questions like this one learn from it.');
     expect(complaints).toEqual([]);
     await page.reload();
     await answered(QUESTION);
