@@ -23,7 +23,7 @@ class Workers {
   bridged = false;
   /** Index workers from now on fail to start. */
   broken = false;
-  tell: ((status: StoreStatus) => void) | null = null;
+  #watcher: ((status: StoreStatus) => void) | null = null;
   start: () => Promise<unknown> = async () => ({ backend: 'wasm', why: '', dimension: 4 });
 
   make(which: 'embed' | 'index'): () => Worker {
@@ -36,6 +36,16 @@ class Workers {
       else serve<IndexContract>(this.#index(), port2);
       return Object.assign(port1, { terminate: () => port1.close() }) as unknown as Worker;
     };
+  }
+
+  forgetWatcher(): void {
+    this.#watcher = null;
+  }
+
+  /** Tells whoever watches the store; false when nobody does. */
+  tell(status: StoreStatus): boolean {
+    this.#watcher?.(status);
+    return this.#watcher !== null;
   }
 
   /** As when the script of a running worker throws. */
@@ -58,7 +68,7 @@ class Workers {
       open: () => STORE,
       status: () => STORE,
       watch: (_, { report }) => {
-        this.tell = report as (status: StoreStatus) => void;
+        this.#watcher = report as (status: StoreStatus) => void;
         return never();
       },
       connectEmbedder: () => {
@@ -121,12 +131,11 @@ describe('the engine', () => {
     });
     expect(workers.spawned.index).toBe(3);
     workers.broken = false;
-    workers.tell = null;
+    workers.forgetWatcher();
     expect(await engine.milvus.listCollections({})).toEqual([]);
     expect(engine.status.store).toEqual(STORE);
     // Also the store that a call has started says what becomes of it.
-    await expect.poll(() => workers.tell).not.toBeNull();
-    workers.tell?.({ ...STORE, role: 'follower' });
+    await expect.poll(() => workers.tell({ ...STORE, role: 'follower' })).toBe(true);
     await expect.poll(() => engine.status.store?.role).toBe('follower');
   });
 

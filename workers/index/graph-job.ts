@@ -13,7 +13,7 @@ const BUILD_FROM = EXACT_BELOW / 2;
 const SAVE_SHARE = 0.1;
 
 export function wantsGraph(field: VectorField): boolean {
-  return field.spec.built === 'HNSW' && field.count >= BUILD_FROM && field.inserted < field.count;
+  return field.spec.built === 'HNSW' && field.count >= BUILD_FROM && !field.settled;
 }
 
 export function graphJob(

@@ -77,6 +77,11 @@ export class VectorField {
     return this.#closed ? 0 : this.#use((index) => index.inserted);
   }
 
+  /** Whether the graph has every row and was tried, so that building has nothing left to do. */
+  get settled(): boolean {
+    return this.#closed || this.#use((index) => index.settled);
+  }
+
   /** Adds a stored chunk; false when it does not follow on what is here. */
   take(chunk: ChunkRecord): boolean {
     if (chunk.firstRow !== this.#index.count) return false;

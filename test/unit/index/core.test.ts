@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusRow } from '../../../src/shared/milvus-types.ts';
+import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
 import { LetterEmbedder, letterVector, openCore, SharedLock } from './core-fixture.ts';
 
@@ -336,5 +337,39 @@ test('a graph is built in slices between calls, saved, and taken again on openin
   await core.close();
   const again = await openCore({ openStorage });
   expect(await again.milvus.search(query)).toEqual(before);
+  await again.core.close();
+});
+
+test('a saved graph that holds every row is tried after opening, so that searches may walk it', {
+  timeout: 60_000,
+}, async () => {
+  const disk = new MemoryDisk();
+  const openStorage = async () =>
+    Object.defineProperty(new MemoryStorage(disk), 'durable', { value: true });
+  const { core, milvus } = await openCore({ openStorage });
+  await milvus.createCollection({ collectionName, dimension: 4, metricType: 'L2' });
+  let seed = 1;
+  const random = () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const data = Array.from({ length: 10_500 }, (_, id) => ({
+    id,
+    vector: Float32Array.from({ length: 4 }, random),
+  }));
+  await milvus.insert({ collectionName, data });
+  const query = { collectionName, data: [data[77]?.vector ?? []], limit: 3 };
+  await milvus.search(query);
+  await core.idle();
+  await core.close();
+  const build = vi.spyOn(VectorIndex.prototype, 'build');
+  const restore = vi.spyOn(VectorIndex.prototype, 'restore');
+  const again = await openCore({ openStorage });
+  await again.milvus.search(query);
+  expect(restore.mock.results.map(({ value }) => value)).toEqual([true]);
+  await again.core.idle();
+  const index = build.mock.contexts[0] as VectorIndex | undefined;
+  expect(index?.trusted).toBe(true);
+  vi.restoreAllMocks();
   await again.core.close();
 });

@@ -72,6 +72,16 @@ export class VectorIndex {
     return this.#use((kernel) => kernel.insertedRows() >>> 0);
   }
 
+  /** Whether {@link build} has nothing left to do: every row is in the graph, and the graph was tried. */
+  get settled(): boolean {
+    const { indexType, exactBelow } = this.#options;
+    if (indexType === 'FLAT') return true;
+    return (
+      this.inserted === this.#count &&
+      (this.#count <= exactBelow || !this.#trial.isDue(this.#count))
+    );
+  }
+
   /** Whether searches use the graph where it is cheaper; until it has proved itself they are exact. */
   get trusted(): boolean {
     return this.#trial.trusted;
