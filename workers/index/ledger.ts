@@ -178,7 +178,7 @@ export class Ledger {
   async #refresh(all: boolean): Promise<void> {
     const since = this.#head.sequence;
     const { head, records, changed } = await this.store.collections(since);
-    const doubtful = all || changed === null || this.#inDoubt;
+    const doubtful = all || changed === null;
     if (head.epoch !== this.#head.epoch) this.demote();
     this.#head = head;
     this.#inDoubt = false;

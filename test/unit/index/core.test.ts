@@ -373,3 +373,32 @@ test('a saved graph that holds every row is tried after opening, so that searche
   vi.restoreAllMocks();
   await again.core.close();
 });
+
+test('a change that the full disk refused costs no cache: the next search reads nothing again', async () => {
+  let full = false;
+  let reads = 0;
+  class FullStorage extends MemoryStorage {
+    override write: MemoryStorage['write'] = (stores, body) => {
+      if (full) throw new WhorlError('storage_full', 'the disk is full', { retryable: true });
+      return super.write(stores, body);
+    };
+    override read: MemoryStorage['read'] = (stores, body) => {
+      if (stores.includes('vectors') || stores.includes('rows')) reads += 1;
+      return super.read(stores, body);
+    };
+  }
+  const { milvus, core } = await inns({ openStorage: async () => new FullStorage() });
+  const search = () => milvus.search({ collectionName, data: ['pony'], limit: 1 });
+  const before = await search();
+  full = true;
+  const data = [{ text: 'one more', place: 'Bree' }];
+  await expect(milvus.insert({ collectionName, data })).rejects.toMatchObject({
+    code: 'storage_full',
+  });
+  reads = 0;
+  expect(await search()).toEqual(before);
+  expect(reads).toBe(0);
+  full = false;
+  expect((await milvus.insert({ collectionName, data })).insertCount).toBe(1);
+  await core.close();
+});
