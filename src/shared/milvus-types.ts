@@ -208,6 +208,7 @@ export interface MilvusEnvelope<D = unknown> {
 /** Options of every `engine.milvus` method. */
 export interface MilvusCallOptions {
   readonly signal?: AbortSignal;
+  /** insert and upsert: texts embedded, or rows written where no function embeds. Not confirmed before the promise resolves. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 

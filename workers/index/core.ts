@@ -256,7 +256,7 @@ export class IndexCore {
 
   async #embed(
     request: EmbedRequest,
-    options: { readonly signal?: AbortSignal | undefined },
+    options: Parameters<CoreEmbedder['embed']>[1],
   ): Promise<EmbedResult> {
     const result = await this.#options.embedder.embed(request, options);
     this.#fingerprint = result.fingerprint;

@@ -4,12 +4,18 @@
  */
 import { isWhorlError, WhorlError } from '../../src/shared/errors.ts';
 import { Link } from '../../src/shared/link.ts';
-import type { EmbedContract, EmbedRequest, EmbedResult } from '../../src/shared/types.ts';
+import type {
+  CallOptions,
+  EmbedContract,
+  EmbedProgress,
+  EmbedRequest,
+  EmbedResult,
+} from '../../src/shared/types.ts';
 import type { CoreEmbedder } from './embedder.ts';
 
 type PortContract = Pick<EmbedContract, 'embed' | 'info'>;
 
-/** A slice of texts takes about a second; a cold WebGPU pipeline much longer. */
+/** Between two batches of texts, or before the first: a cold WebGPU pipeline takes long. */
 const EMBED_DEADLINE_MS = 60_000;
 
 export class EmbedPort implements CoreEmbedder {
@@ -35,15 +41,17 @@ export class EmbedPort implements CoreEmbedder {
 
   async embed(
     request: EmbedRequest,
-    options: { readonly signal?: AbortSignal | undefined },
+    options: Parameters<CoreEmbedder['embed']>[1],
   ): Promise<EmbedResult> {
     if (this.#link === null) throw unavailable();
-    const { signal } = options;
+    const { signal, onProgress } = options;
+    const how: CallOptions<EmbedProgress> = {
+      deadlineMs: EMBED_DEADLINE_MS,
+      onProgress: ({ done }) => onProgress?.(done),
+      ...(signal === undefined ? {} : { signal }),
+    };
     try {
-      return await this.#link.call('embed', request, {
-        deadlineMs: EMBED_DEADLINE_MS,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      return await this.#link.call('embed', request, how as CallOptions<never>);
     } catch (error) {
       // The port was replaced, or what was behind it died: the same call works on the next port.
       const gone = isWhorlError(error) && ['closed', 'worker_lost'].includes(error.code);

@@ -1,6 +1,6 @@
 /**
- * Text to vectors through whatever embedder is connected. It is asked in slices, so that progress is
- * seen, an abort takes effect soon, and no call is longer than its deadline.
+ * Text to vectors through whatever embedder is connected. It is asked in slices, so that an abort takes
+ * effect soon and a change of the model is seen; within a slice it tells how far it is.
  */
 import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type { EmbedProgress, EmbedRequest, EmbedResult } from '../../src/shared/types.ts';
@@ -11,7 +11,11 @@ export interface CoreEmbedder {
   /** Rejects with `embedder_unavailable` while none is connected. */
   embed(
     request: EmbedRequest,
-    options: { readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      /** Texts of this request that are done; also a sign of life. */
+      readonly onProgress?: ((done: number) => void) | undefined;
+    },
   ): Promise<EmbedResult>;
 }
 
@@ -27,7 +31,7 @@ export interface EmbedOptions {
   readonly report?: ((progress: EmbedProgress) => void) | undefined;
 }
 
-/** Texts handed over at a time: about a second of work in WASM. */
+/** Texts handed over at a time: enough for batches of equal length, a few seconds of work in WASM. */
 const SLICE = 64;
 
 /**
@@ -42,11 +46,13 @@ export async function embedTexts(
 ): Promise<EmbeddedTexts> {
   const { signal, priority, report } = options;
   const vectors = new Float32Array(texts.length * dimension);
+  const total = texts.length;
   let fingerprint: string | null = null;
   for (let from = 0; from < texts.length; from += SLICE) {
     throwIfAborted(signal);
     const slice = texts.slice(from, from + SLICE);
-    const result = await embedder.embed({ texts: slice, priority }, { signal });
+    const onProgress = (done: number): void => report?.({ done: from + done, total });
+    const result = await embedder.embed({ texts: slice, priority }, { signal, onProgress });
     checkResult(result, slice.length, dimension);
     if (fingerprint !== null && fingerprint !== result.fingerprint) {
       throw mismatch(
@@ -57,7 +63,7 @@ export async function embedTexts(
     }
     fingerprint = result.fingerprint;
     vectors.set(result.vectors, from * dimension);
-    report?.({ done: from + slice.length, total: texts.length });
+    report?.({ done: from + slice.length, total });
   }
   throwIfAborted(signal);
   return { vectors, fingerprint: fingerprint ?? '' };

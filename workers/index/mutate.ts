@@ -1,5 +1,6 @@
 /** insert, upsert, delete. Each is checked as a whole, then committed as a whole, then acknowledged. */
 import { milvusError, throwIfAborted } from '../../src/shared/errors.ts';
+import type { EmbedProgress } from '../../src/shared/types.ts';
 import { generateIds } from './auto-id.ts';
 import { collectionName, invalid, missing, optionalText, parseBody } from './body.ts';
 import { toChunks } from './chunks.ts';
@@ -69,11 +70,14 @@ async function embedFunctions(
   drafts: DraftRows,
 ): Promise<ReadonlyMap<string, EmbeddedTexts>> {
   const embedded = new Map<string, EmbeddedTexts>();
-  for (const { input, output } of record.spec.functions) {
+  const total = drafts.rows.length * record.spec.functions.length;
+  for (const [at, { input, output }] of record.spec.functions.entries()) {
     const field = vectorFields(record.spec).find((each) => each.name === output);
     if (field === undefined) continue;
     const texts = drafts.rows.map((row) => String(row.values[input] ?? ''));
-    const { signal, report } = scope;
+    const { signal } = scope;
+    const before = at * drafts.rows.length;
+    const report = ({ done }: EmbedProgress) => scope.report?.({ done: before + done, total });
     const options = { signal, report, priority: 'bulk' } as const;
     embedded.set(output, await embedTexts(scope.embedder, texts, dimensionOf(field), options));
   }
@@ -113,6 +117,7 @@ async function append(
       record: { row: first + i, values, dynamic },
     })),
     chunks: toChunks(next, first, vectors),
+    onWritten: (written) => reportWritten(scope, record, rows.length, written),
     ...(record.spec.autoId && last !== undefined ? { lastAutoId: BigInt(last) } : {}),
   });
   follow(collection, () => {
@@ -121,6 +126,17 @@ async function append(
   });
   scope.grown(collection);
   return keys.map(keyText);
+}
+
+/** Embedding is nearly all of the work where there is any: the bar is full then, and writing only shows life. */
+function reportWritten(
+  scope: CallScope,
+  { spec }: CollectionRecord,
+  rows: number,
+  written: number,
+): void {
+  const embedded = rows * spec.functions.length;
+  scope.report?.({ done: embedded || written, total: embedded || rows });
 }
 
 /** The commit stands whatever becomes of the caches: one that cannot follow is read again. */

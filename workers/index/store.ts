@@ -34,6 +34,8 @@ const LOG_LENGTH = 1_000;
 /** Entries read at a time, so that no single answer of the storage is huge. */
 const ROWS_AT_ONCE = 2_000;
 const CHUNKS_AT_ONCE = 16;
+/** Rows written between two looks at whether the storage has come so far. */
+const WRITTEN_AT_ONCE = 1_000;
 /** Bytes of one part of a snapshot. */
 const PART_BYTES = 4_194_304;
 
@@ -64,6 +66,8 @@ export interface Change {
   /** Vectors (and with them the graph) of a generation that no longer counts. */
   readonly retired?: readonly { readonly field: number; readonly generation: number }[];
   readonly lastAutoId?: bigint;
+  /** Told how many of `added` are written, but not yet committed: a sign of life. */
+  readonly onWritten?: (rows: number) => void;
 }
 
 /** The view that a reader started from is no longer the newest; it reads again. */
@@ -132,7 +136,7 @@ export class Store {
         nextCollection: Math.max(head.nextCollection, change.collection + 1),
         lastAutoId: change.lastAutoId ?? head.lastAutoId,
       };
-      applyChange(tx, change);
+      await applyChange(tx, change);
       writeLog(tx, next, change);
       tx.put('head', HEAD, next);
       return next;
@@ -255,7 +259,7 @@ async function each(
   }
 }
 
-function applyChange(tx: WriteTransaction, change: Change): void {
+async function applyChange(tx: WriteTransaction, change: Change): Promise<void> {
   const id = change.collection;
   if (change.record === null) {
     tx.delete('collections', id);
@@ -264,13 +268,25 @@ function applyChange(tx: WriteTransaction, change: Change): void {
   }
   tx.put('collections', id, change.record);
   for (const key of change.removed ?? []) tx.delete('rows', [id, key]);
-  for (const { key, record } of change.added ?? []) tx.put('rows', [id, key], record);
   for (const { field, generation } of change.retired ?? []) {
     tx.deleteRange('vectors', under(id, field, generation));
     tx.deleteRange('snapshots', under(id, field));
   }
   for (const { field, generation, chunk } of change.chunks ?? []) {
     tx.put('vectors', [id, field, generation, chunk.firstRow], chunk);
+  }
+  await addRows(tx, change);
+}
+
+/** Requests of a transaction are answered in order: an answer to a read says that what was put before is done. */
+async function addRows(tx: WriteTransaction, change: Change): Promise<void> {
+  let written = 0;
+  for (const { key, record } of change.added ?? []) {
+    tx.put('rows', [change.collection, key], record);
+    written += 1;
+    if (written % WRITTEN_AT_ONCE !== 0) continue;
+    await tx.get('head', HEAD);
+    change.onWritten?.(written);
   }
 }
 

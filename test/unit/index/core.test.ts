@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusRow } from '../../../src/shared/milvus-types.ts';
+import type { CoreEmbedder } from '../../../workers/index/embedder.ts';
 import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
 import { LetterEmbedder, letterVector, openCore, SharedLock } from './core-fixture.ts';
@@ -400,5 +401,51 @@ test('a change that the full disk refused costs no cache: the next search reads 
   expect(reads).toBe(0);
   full = false;
   expect((await milvus.insert({ collectionName, data })).insertCount).toBe(1);
+  await core.close();
+});
+
+test('a large insert shows life while it is written, and no more than is true', async () => {
+  const { core, milvus } = await openCore();
+  await milvus.createCollection({ collectionName, dimension: 2 });
+  const data = Array.from({ length: 3_500 }, (_, id) => ({ id, vector: [id, 1] }));
+  const seen: unknown[] = [];
+  await milvus.insert({ collectionName, data }, { onProgress: (p) => seen.push(p) });
+  expect(seen).toEqual([1_000, 2_000, 3_000].map((done) => ({ done, total: 3_500 })));
+  await core.close();
+});
+
+test('progress of two embedded fields is one bar, told batch by batch', async () => {
+  const embedder = new LetterEmbedder();
+  const embed = embedder.embed.bind(embedder);
+  embedder.embed = (request, options: Parameters<CoreEmbedder['embed']>[1]) => {
+    options.onProgress?.(1);
+    return embed(request, options);
+  };
+  const { core, milvus } = await openCore({ embedder });
+  const { schema } = INNS;
+  await milvus.createCollection({
+    collectionName,
+    schema: {
+      ...schema,
+      fields: [
+        ...schema.fields,
+        { fieldName: 'other', dataType: 'FloatVector', elementTypeParams: { dim: 16 } },
+      ],
+      functions: [
+        ...schema.functions,
+        {
+          name: 'second',
+          type: 'TextEmbedding',
+          inputFieldNames: ['place'],
+          outputFieldNames: ['other'],
+        },
+      ],
+    },
+    indexParams: ['vector', 'other'].map((fieldName) => ({ fieldName })),
+  });
+  const seen: unknown[] = [];
+  const data = [1, 2, 3].map((n) => ({ text: `text ${n}`, place: `place ${n}` }));
+  await milvus.insert({ collectionName, data }, { onProgress: (p) => seen.push(p) });
+  expect(seen).toEqual([1, 3, 4, 6].map((done) => ({ done, total: 6 })));
   await core.close();
 });
