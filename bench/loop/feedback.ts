@@ -2,12 +2,13 @@
  * What feedback is worth: the change of nDCG@10 on needs that return in other words, on needs that
  * never gave feedback, and under random feedback. Real MiniLM vectors, simulated users.
  *
- *     npx tsx bench/loop/feedback.ts [collections, default med,cranfield] [seeds, default 5]
+ *     npx tsx bench/loop/feedback.ts [collections, default med,cranfield] [seeds, default 8]
  *
- * Each need is asked in five sessions, each time with another 40% of its words dropped. Of the ten
+ * Each need is asked in five sessions: as it is written, then again with another 40% of its words
+ * dropped each time. Of the ten
  * records shown, one at rank r is examined with probability 1 / r; one that is examined is judged
  * rightly with probability .8 and clicked when judged relevant. 30% of the needs never give feedback.
- * With votes, 30% of the examined records also get a vote, which is right with probability .9.
+ * With votes, 30% of the shown records also get one, which is right with probability .9.
  * Random feedback clicks on half of what is examined, whatever it is. The last session is compared
  * with the same words asked without memory; intervals by bootstrap over needs. Last line: JSON.
  */
@@ -96,7 +97,7 @@ async function build({ name, documents, queries, judgments }: Collection): Promi
     [...(judgments.get(id)?.values() ?? [])].some((gain) => gain > 0),
   );
   const texts = asked.flatMap(([, text]) =>
-    Array.from({ length: SESSIONS }, () => reword(text, random)),
+    Array.from({ length: SESSIONS }, (_, session) => (session === 0 ? text : reword(text, random))),
   );
   const questionVectors = await vectorsOf(`${name} questions`, texts);
   const rows = await vectorsOf(`${name} documents`, [...documents.values()]);
@@ -167,7 +168,7 @@ function react(need: Need, hits: readonly Hit[], users: Users, random: Random) {
     users === 'random' ? random() < 0.5 : relevant(id) === random() < CLICK_RIGHT,
   );
   const hitVotes: Record<string, 'up' | 'down'> = {};
-  for (const { id } of users === 'votes' ? examined : []) {
+  for (const { id } of users === 'votes' ? hits : []) {
     if (random() >= VOTES) continue;
     hitVotes[id] = relevant(id) === random() < VOTE_RIGHT ? 'up' : 'down';
   }
@@ -301,7 +302,7 @@ const reason = missing ?? modelMissing;
 if (reason !== null) {
   console.log(`Skipped: ${reason}.`);
 } else {
-  const [names = 'med,cranfield', seeds = '5'] = process.argv.slice(2);
+  const [names = 'med,cranfield', seeds = '8'] = process.argv.slice(2);
   const results: Record<string, unknown> = { suite: 'feedback', seeds: Number(seeds) };
   for (const name of names.split(',') as (keyof typeof MUST)[]) {
     const world = await build(name === 'med' ? med() : cranfield());

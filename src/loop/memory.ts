@@ -9,7 +9,7 @@
  * exam = 1 / rank                                    a shown rank that was examined
  * C    = sum w_j click     X = sum w_j exam          by record
  * vote: X += 1.5 w_j, and C += 1.5 w_j when it is up
- * p0   = (all C + .4) / (all X + 2)                  over the questions recalled
+ * p0   = (all C + .05) / (all X + .25)               over the questions recalled
  * u_d  = (C + p0) / (X + 1) - p0                     0 where X = 0
  * q'   = norm(q + lambda sum u+_d E_d / (sum u+_d + .5))
  * ```
@@ -136,7 +136,7 @@ export function weightOf(similarity: number): number {
 }
 
 /**
- * Clicks for one examination before anything is known, and in how many examinations that is believed.
+ * Clicks for one examination before anything is known, and for how many examinations that is believed.
  * Without it a record that alone was shown and liked is its own expectation, and nothing is learnt.
  */
 export interface Expectation {
@@ -144,7 +144,7 @@ export interface Expectation {
   readonly weight: number;
 }
 
-export const PRIOR: Expectation = { p0: 0.2, weight: 2 };
+export const PRIOR: Expectation = { p0: 0.2, weight: 0.25 };
 
 interface Sum {
   clicks: number;
