@@ -78,6 +78,14 @@ export function optionalFlag(body: Body, name: string, fallback: boolean): boole
   return value;
 }
 
+/** A member that must be an object where it is given; `{}` where it is not. */
+export function optionalObject(body: Body, name: string): Body {
+  const value = body[name];
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw invalid(`"${name}" must be an object`);
+  return value;
+}
+
 /** Milvus takes numbers of its type parameters as digits, too. */
 export function wholeNumber(value: unknown): number | null {
   const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;

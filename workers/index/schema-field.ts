@@ -6,6 +6,7 @@ import {
   invalid,
   isObject,
   optionalFlag,
+  optionalObject,
   optionalText,
   refuseUnknown,
   wholeNumber,
@@ -66,7 +67,7 @@ export function parseField(raw: unknown, id: number): FieldSpec {
       `the data type of primary key should be Int64 or VarChar, field ${name} is ${type}`,
     );
   }
-  const params = isObject(raw.elementTypeParams) ? raw.elementTypeParams : {};
+  const params = optionalObject(raw, 'elementTypeParams');
   refuseUnknown(params, ['max_length', 'dim'], `elementTypeParams of field ${name}`);
   return {
     id,

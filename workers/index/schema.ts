@@ -11,6 +11,7 @@ import {
   isObject,
   missing,
   optionalFlag,
+  optionalObject,
   optionalText,
   parseBody,
   refuseUnknown,
@@ -110,8 +111,11 @@ interface Draft {
 function quickSchema(body: Body): Draft {
   const dimension = body.dimension;
   if (dimension === undefined) throw missing('dimension');
-  const params = isObject(body.params) ? body.params : {};
+  const params = optionalObject(body, 'params');
   refuseUnknown(params, ['max_length', 'enableDynamicField', ...HARMLESS_PARAMS], 'params');
+  if (body.indexParams !== undefined && body.metricType !== undefined) {
+    throw invalid('"metricType" cannot stand beside "indexParams", which name their own');
+  }
   const vector = optionalText(body, 'vectorFieldName', 'vector');
   const key = {
     fieldName: optionalText(body, 'primaryFieldName', 'id'),
@@ -157,7 +161,7 @@ function fullSchema(body: Body, name: string): Draft {
     ['autoID', 'autoId', 'enableDynamicField', 'description', 'fields', 'functions'],
     'schema',
   );
-  if (isObject(body.params)) refuseUnknown(body.params, HARMLESS_PARAMS, 'params');
+  refuseUnknown(optionalObject(body, 'params'), HARMLESS_PARAMS, 'params');
   if (!Array.isArray(schema.fields)) throw missing('schema.fields');
   if (schema.fields.length > MAX_FIELDS) {
     throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}, collection ${name}`);

@@ -4,8 +4,8 @@ import {
   type Body,
   collectionName,
   invalid,
-  isObject,
   missing,
+  optionalObject,
   optionalText,
   parseBody,
   readWindow,
@@ -38,6 +38,8 @@ const MEMBERS = [
 ];
 /** Query vectors of one call. */
 const MAX_QUERIES = 16_384;
+/** Hits of one answer: some hundred megabytes as a message. Milvus has its bound in bytes. */
+const MAX_HITS = 2_000_000;
 
 interface SearchPlan {
   readonly body: Body;
@@ -76,6 +78,7 @@ export async function search(scope: CallScope, raw: unknown): Promise<SearchAnsw
     const text = optionalText(plan.body, 'filter');
     const filter = text === '' ? null : compileFilter(text, collection.record.spec);
     const selection = selectRows(rows, filter);
+    checkHits(queries.vectors.length, plan.limit, selection?.count ?? rows.count);
     const hits = queries.vectors.map((query) => nearest(vectors, query, plan, selection, rows));
     return {
       data: hits.flatMap((each) =>
@@ -89,11 +92,9 @@ export async function search(scope: CallScope, raw: unknown): Promise<SearchAnsw
 function parsePlan(raw: unknown): SearchPlan {
   const body = parseBody(raw, MEMBERS);
   const window = readWindow(body, 'search');
-  const wanted = body.searchParams ?? {};
-  if (!isObject(wanted)) throw invalid('"searchParams" must be an object');
+  const wanted = optionalObject(body, 'searchParams');
   refuseUnknown(wanted, ['metricType', 'params', 'ignoreGrowing', 'hints'], 'searchParams');
-  const params = wanted.params ?? {};
-  if (!isObject(params)) throw invalid('"searchParams.params" must be an object');
+  const params = optionalObject(wanted, 'params');
   for (const later of ['group_by_field', 'iterator']) {
     if (params[later] !== undefined) throw invalid(`"${later}" is not supported`);
   }
@@ -218,6 +219,14 @@ export function checkSpace(
     stored,
     present,
     `Field ${field.name} of ${collection.name} holds vectors of another model and is being embedded again; try again when that is done. Rows can be queried meanwhile.`,
+  );
+}
+
+function checkHits(queries: number, limit: number, matching: number): void {
+  const hits = queries * Math.min(limit, matching);
+  if (hits <= MAX_HITS) return;
+  throw invalid(
+    `${queries} queries would give ${hits} hits, one answer holds at most ${MAX_HITS}: lower "limit", or send fewer queries at a time`,
   );
 }
 
