@@ -10,7 +10,7 @@ import type { Memo } from './ports.ts';
 import { parseRoute, type Route, turnHash } from './route.ts';
 import type { Notice, Session } from './session.ts';
 import type { Preferences } from './state.ts';
-import { type Scene, verdictText } from './views/scene.ts';
+import { draftText, type Scene, verdictText } from './views/scene.ts';
 import { shellView } from './views/shell.ts';
 
 const LANGUAGE_KEY = 'whorl.language';
@@ -32,6 +32,7 @@ export class AppElement extends LitElement {
   declare route: Route;
 
   #hadFound = false;
+  #hadFocus = false;
 
   constructor() {
     super();
@@ -61,6 +62,16 @@ export class AppElement extends LitElement {
     this.session?.removeEventListener('notice', this.#onNotice);
     window.removeEventListener('hashchange', this.#onHash);
     this.removeEventListener('click', this.#onClick);
+  }
+
+  protected override willUpdate(): void {
+    this.#hadFocus = this.contains(document.activeElement);
+  }
+
+  /** What was pressed may be gone with what it did: the keyboard goes on from the content, not from the top. */
+  protected override updated(): void {
+    const isLost = this.#hadFocus && document.activeElement === document.body;
+    if (isLost) this.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });
   }
 
   protected override render(): TemplateResult | typeof nothing {
@@ -147,6 +158,8 @@ export class AppElement extends LitElement {
     switch (notice.kind) {
       case 'answered':
         return words.turn.ready(verdictText(words, notice));
+      case 'draft':
+        return draftText(words, notice.reason);
       case 'rated':
         return notice.vote === null ? words.rate.taken : words.rate.thanks;
       case 'added':

@@ -3,12 +3,14 @@
  * nothing that an older one still says is heard. Pieces of the answer are gathered and shown once a
  * picture.
  */
-import type { AskOptions, Loop, Turn } from '../loop/types.ts';
+import type { AskOptions, Loop, StopReason, Turn } from '../loop/types.ts';
 import type { RunningTurn } from './state.ts';
 
 export type Outcome =
   | { readonly kind: 'answered'; readonly turn: Turn; readonly isNewest: boolean }
   | { readonly kind: 'stopped' }
+  /** Shown and not stored: it is no turn to come back to. */
+  | { readonly kind: 'draft'; readonly reason: StopReason; readonly isNewest: boolean }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface AskingPorts {
@@ -43,6 +45,10 @@ export class Asking {
     try {
       const turn = await loop.ask(question, { signal: abort.signal, ...this.#listen(call) });
       const isNewest = call === this.#calls;
+      if (turn.draft !== undefined) {
+        this.#tell(call, { text: turn.answer, state: 'draft', draft: turn.draft });
+        return { kind: 'draft', reason: turn.draft, isNewest };
+      }
       if (isNewest) this.#running = null;
       return { kind: 'answered', turn, isNewest };
     } catch (error) {
@@ -56,7 +62,8 @@ export class Asking {
     this.#calls += 1;
     this.#text = '';
     const call = this.#calls;
-    this.#running = { call, question, stage: 'embed', hits: [], text: '', state: 'running' };
+    const nothing = { stage: 'embed', hits: [], text: '', draft: null } as const;
+    this.#running = { ...nothing, call, question, state: 'running' };
     this.#ports.show(this.#running);
     return call;
   }

@@ -45,14 +45,27 @@ export class ComposerElement extends LitElement {
           aria-label=${words.composer.label} placeholder=${words.composer.placeholder}
           aria-describedby=${note ? 'composer-note' : nothing}
           @keydown=${this.#onKey} @input=${this.#onInput}></textarea>
-        ${
-          state.running?.state === 'running'
-            ? html`<button class="go stop" type="button" @click=${() => scene.session.stop()}>${icons.stop}<span>${words.composer.stop}</span></button>`
-            : html`<button class="go" type="submit">${ability === 'ask' ? icons.send : icons.search}<span>${ability === 'ask' ? words.composer.ask : words.composer.search}</span></button>`
-        }
+        ${this.#button(scene, ability)}
       </div>
     </form>`;
   }
+
+  /** One button for both, so that the focus stays on it when an answer begins or ends. */
+  #button({ words, state }: Scene, ability: Ability): TemplateResult {
+    const isRunning = state.running?.state === 'running';
+    const word = ability === 'ask' ? words.composer.ask : words.composer.search;
+    const icon = ability === 'ask' ? icons.send : icons.search;
+    return html`<button class=${isRunning ? 'go stop' : 'go'} type="submit" @click=${this.#onGo}>
+      ${isRunning ? icons.stop : icon}<span>${isRunning ? words.composer.stop : word}</span></button>`;
+  }
+
+  readonly #onGo = (event: MouseEvent): void => {
+    if (this.scene?.session.state.running?.state !== 'running') return;
+    // Stopping shows Ask at once: the same press must not send what is in the box.
+    event.preventDefault();
+    // The second press of a double click on Ask is no wish to stop.
+    if (event.detail < 2) this.scene.session.stop();
+  };
 
   readonly #onSubmit = (event: Event): void => {
     event.preventDefault();

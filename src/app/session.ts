@@ -4,7 +4,7 @@
  * and `notice` (a CustomEvent of {@link Notice}) for what is worth saying aloud.
  */
 
-import type { Loop, Turn, Vote } from '../loop/types.ts';
+import type { Loop, StopReason, Turn, Vote } from '../loop/types.ts';
 import { asWhorlError } from '../shared/errors.ts';
 import { Asking } from './asking.ts';
 import {
@@ -29,6 +29,7 @@ import {
 
 export type Notice =
   | { readonly kind: 'answered'; readonly turn: Turn }
+  | { readonly kind: 'draft'; readonly reason: StopReason }
   | { readonly kind: 'rated'; readonly vote: Vote }
   | { readonly kind: 'added'; readonly name: string }
   | { readonly kind: 'removed'; readonly name: string };
@@ -122,11 +123,12 @@ export class Session extends EventTarget {
     this.#set({ waiting: null });
   }
 
-  /** Leaves a stopped answer or a search behind, as when another turn is opened. */
+  /** Leaves a stopped answer, what went wrong with it, or a search behind, as when another turn is opened. */
   leave(): void {
-    const { running } = this.#state;
+    const { running, problem } = this.#state;
     const kept = running?.state === 'running' ? running : null;
-    this.#set({ found: null, running: kept });
+    const other = problem?.question === undefined ? problem : null;
+    this.#set({ found: null, running: kept, problem: other });
   }
 
   /** Rates an answer; shown at once, taken back on screen when it could not be stored. */
@@ -134,7 +136,7 @@ export class Session extends EventTarget {
     const item = this.#turn(id);
     if (!item) return;
     this.#replace({ ...item, vote });
-    await this.#keepVote('rate', item, item.turn.rate(vote, this.#signal()), vote, () =>
+    await this.#keepVote(item, item.turn.rate(vote, this.#signal()), vote, () =>
       this.rate(id, vote),
     );
   }
@@ -144,7 +146,7 @@ export class Session extends EventTarget {
     const item = this.#turn(id);
     if (!item) return;
     this.#replace({ ...item, hitVotes: { ...item.hitVotes, [hitId]: vote } });
-    await this.#keepVote('rate', item, item.turn.rateHit(hitId, vote, this.#signal()), vote, () =>
+    await this.#keepVote(item, item.turn.rateHit(hitId, vote, this.#signal()), vote, () =>
       this.rateHit(id, hitId, vote),
     );
   }
@@ -284,7 +286,9 @@ export class Session extends EventTarget {
     this.#set({ found: null, waiting: null, problem: null });
     const outcome = await this.#asking.run(this.#loop, question);
     if (outcome.kind === 'answered') return this.#answered(outcome.turn, outcome.isNewest);
-    if (outcome.kind === 'failed') this.#fail('ask', outcome.error, () => this.retry());
+    if (outcome.kind === 'draft' && outcome.isNewest) this.#say(outcome);
+    if (outcome.kind !== 'failed') return;
+    this.#fail('ask', outcome.error, () => this.submit(question), question);
   }
 
   #answered(turn: Turn, isNewest: boolean): void {
@@ -333,7 +337,6 @@ export class Session extends EventTarget {
   }
 
   async #keepVote(
-    during: Problem['during'],
     before: TurnItem,
     stored: Promise<void>,
     vote: Vote,
@@ -345,7 +348,7 @@ export class Session extends EventTarget {
       await this.#summarize();
     } catch (error) {
       this.#replace(before);
-      this.#fail(during, error, () => void again());
+      this.#fail('rate', error, () => void again());
     }
   }
 
@@ -375,10 +378,10 @@ export class Session extends EventTarget {
     return { signal: this.#closing.signal };
   }
 
-  #fail(during: Problem['during'], error: unknown, retry: (() => void) | null): void {
-    const { code, message } = asWhorlError(error);
-    const problem: Problem = { code, detail: message, during, retry };
-    this.#set({ problem });
+  #fail(during: Problem['during'], error: unknown, retry: Problem['retry'], asked?: string): void {
+    const { code, message: detail } = asWhorlError(error);
+    const about = asked === undefined ? {} : { question: asked };
+    this.#set({ problem: { code, detail, during, retry, ...about } });
   }
 
   #say(notice: Notice): void {

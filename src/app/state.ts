@@ -1,7 +1,7 @@
 /**
  * What the app shows, as one plain value. `session.ts` makes it, the views read it.
  */
-import type { Hit, LoopSummary, Stage, Turn, TurnRecord, Vote } from '../loop/types.ts';
+import type { Hit, LoopSummary, Stage, StopReason, Turn, TurnRecord, Vote } from '../loop/types.ts';
 import type { ErrorCode } from '../shared/errors.ts';
 import type { EngineStatus } from '../shared/types.ts';
 import type { LanguageCode } from './language.ts';
@@ -26,7 +26,7 @@ export interface TurnItem {
   readonly hitVotes: { readonly [id: string]: Vote };
 }
 
-/** A question that is being answered, or whose answer was cut. */
+/** A question that is being answered, or whose answer did not come to its end. */
 export interface RunningTurn {
   readonly call: number;
   readonly question: string;
@@ -34,8 +34,13 @@ export interface RunningTurn {
   readonly hits: readonly Hit[];
   /** What has arrived of the answer. */
   readonly text: string;
-  /** `stopped`: by the person; `failed`: see `problem`. What had arrived is shown, not stored. */
-  readonly state: 'running' | 'stopped' | 'failed';
+  /**
+   * `stopped`: by the person; `failed`: see `problem`; `draft`: the generator ended it by a bound or
+   * declined. What had arrived is shown, not stored.
+   */
+  readonly state: 'running' | 'stopped' | 'failed' | 'draft';
+  /** Why it is a draft; null otherwise. */
+  readonly draft: StopReason | null;
 }
 
 /** Hits without an answer: by words while there is no model, by meaning in a tab that only reads. */
@@ -51,6 +56,8 @@ export interface Problem {
   /** The engine's own words, in English; for the details. */
   readonly detail: string;
   readonly during: 'start' | 'model' | 'index' | 'ask' | 'rate' | 'record' | 'load';
+  /** The question that was not answered: trying again asks it, where an answer can be seen. */
+  readonly question?: string;
   readonly retry: (() => void) | null;
 }
 

@@ -4,6 +4,9 @@ import '../../src/app/styles/base.css';
 import '../../src/app/styles/shell.css';
 import '../../src/app/styles/turn.css';
 import '../../src/app/styles/pages.css';
+import type { StopReason } from '../../src/loop/types.ts';
+import { WhorlError } from '../../src/shared/errors.ts';
+import type { FakeScript } from '../fakes/app-engine.ts';
 import { type Mounted, type MountOptions, mountApp, settle } from '../fakes/app-mount.ts';
 
 let mounted: Mounted | null = null;
@@ -122,6 +125,83 @@ describe('asking', () => {
   });
 });
 
+describe('an answer that is not kept', () => {
+  it('is no turn: nothing to rate, no dot, no address, and asked again by one button', async () => {
+    const script = { draft: 'max_tokens' as StopReason | undefined };
+    const { engine } = await open({ script: script as Partial<FakeScript> });
+    await ask('Long?');
+    expect(one('.turn .meta').textContent).toContain(
+      'This answer reached its longest length. It was not kept.',
+    );
+    expect(one('whorl-answer').textContent).toContain('Both stay open all night.');
+    expect(one('.app ~ [role=status]').textContent).toContain('It was not kept.');
+    expect(document.querySelectorAll('main .thumb')).toHaveLength(0);
+    expect(document.querySelectorAll('.spiral a.dot')).toHaveLength(0);
+    expect(location.hash).toBe('#ask');
+    Object.assign(engine.script, { draft: undefined });
+    await userEvent.click(one('.again button'));
+    await settle();
+    expect(location.hash).toBe('#turn/turn-1');
+  });
+
+  it('says that the question was not answered where not a word had come', async () => {
+    let isBroken = true;
+    await open({
+      script: {
+        onAsk: () => {
+          if (isBroken) throw new WhorlError('overloaded', 'Overloaded.');
+        },
+      },
+    });
+    await ask('Now?');
+    expect(one('.turn .meta').textContent?.trim()).toBe('This question was not answered.');
+    expect(one('.problem').textContent).toContain('Claude has too much to do right now.');
+    isBroken = false;
+    one<HTMLButtonElement>('.problem .button:not(.icon-only)').focus();
+    await userEvent.keyboard('{Enter}');
+    await settle();
+    expect(location.hash).toBe('#turn/turn-1');
+    expect(document.activeElement).toBe(one('main'));
+  });
+
+  it('takes its problem away when another turn is opened', async () => {
+    let isBroken = false;
+    const { show } = await open({
+      script: {
+        onAsk: () => {
+          if (isBroken) throw new WhorlError('overloaded', 'Overloaded.');
+        },
+      },
+    });
+    await ask('First?');
+    isBroken = true;
+    await ask('Now?');
+    await show('#records');
+    expect(document.querySelectorAll('.problem')).toHaveLength(1);
+    await show('#turn/turn-1');
+    expect(document.querySelectorAll('.problem')).toHaveLength(0);
+    expect(one('h1').textContent).toBe('First?');
+  });
+
+  it('leaves the focus on the button that stopped it, and sends nothing with that press', async () => {
+    const script: MountOptions['script'] = {
+      pause: (signal) =>
+        new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+    };
+    const { engine, session } = await open({ script });
+    await ask('Long?');
+    await userEvent.fill(box(), 'The next one');
+    one<HTMLButtonElement>('.go.stop').focus();
+    await userEvent.keyboard('{Enter}');
+    await settle();
+    expect(document.activeElement).toBe(one('.go'));
+    expect(one('.go').textContent?.trim()).toBe('Ask');
+    expect(session.state.running?.state).toBe('stopped');
+    expect(box().value).toBe('The next one');
+    expect(engine.turnsStored).toHaveLength(0);
+  });
+});
+
 describe('sources', () => {
   it('are jumped to, lit, opened and focused from a citation; the address stays', async () => {
     await open();
@@ -220,6 +300,16 @@ describe('the spiral', () => {
     expect(one('main').textContent).toContain('This turn is not on this device.');
   });
 
+  it('names no trust before the first rating, and a number after it', async () => {
+    const { session } = await open();
+    await ask('First?');
+    const trust = () => [...document.querySelectorAll('aside dd')].at(-1)?.textContent;
+    expect(trust()).toBe('not yet known');
+    await session.rate('turn-1', 'up');
+    await settle();
+    expect(trust()).toBe('0.82');
+  });
+
   it('has a twin in words', async () => {
     const { show, session } = await open();
     await ask('First?');
@@ -281,6 +371,11 @@ describe('preferences', () => {
     await settle();
     expect(document.documentElement.lang).toBe('ja');
     expect(one('nav a').textContent).toBe('質問');
+    await show('#ask');
+    const picker = one<HTMLSelectElement>('.side select');
+    expect(picker.labels?.[0]?.textContent).toContain('言語');
+    expect(picker.getBoundingClientRect().width).toBeGreaterThanOrEqual(36);
+    await show('#status');
     await userEvent.click(one('input[value=dark]'));
     await settle();
     expect(getComputedStyle(document.body).backgroundColor).toBe('rgb(20, 22, 26)');

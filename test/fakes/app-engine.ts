@@ -9,6 +9,7 @@ import type {
   Loop,
   LoopSummary,
   SentenceVerdict,
+  StopReason,
   Turn,
   TurnRecord,
   Vote,
@@ -27,6 +28,8 @@ export interface FakeScript {
   /** Throws to make a question fail. */
   readonly onAsk?: (question: string) => void;
   readonly extractive?: boolean;
+  /** Ends the answer by a bound or a refusal: shown, not stored. */
+  readonly draft?: StopReason;
 }
 
 export const INFO: EmbedderInfo = {
@@ -169,8 +172,9 @@ class FakeLoop implements Loop {
       answer += piece;
       options.onToken?.(piece);
     }
-    options.onStage?.('store');
     const record = recordOf(this.#engine, question, hits, answer);
+    if (script.draft) return turnOf(this.#engine, { ...record, draft: script.draft });
+    options.onStage?.('store');
     this.#engine.turnsStored.push(record);
     return turnOf(this.#engine, record);
   }

@@ -70,8 +70,17 @@ export const en: Messages = {
     sources: 'Sources',
     noSources: 'No record matches this question.',
     offline: 'Offline answer: sentences quoted from your records.',
+    offlineNoKey:
+      'No key for Claude is set on the server: these sentences are quoted from your records.',
+    offlineAway: 'Claude could not be reached: these sentences are quoted from your records.',
     stopped: 'You stopped this answer. It was not kept.',
     cut: 'This answer was cut. It was not kept.',
+    unanswered: 'This question was not answered.',
+    draft: {
+      max_tokens: 'This answer reached its longest length. It was not kept.',
+      refusal: 'Claude declined to answer. Nothing was kept.',
+      other: 'This answer did not come to its end. It was not kept.',
+    },
     retry: 'Ask again',
     askAgain: 'Ask this again',
     missing: 'This turn is not on this device.',
@@ -191,6 +200,7 @@ export const en: Messages = {
       rating: 'Rating',
       when: 'When',
     },
+    notYet: 'not yet known',
     none: 'No turn yet. Ask something first.',
   },
   status: {
@@ -296,6 +306,22 @@ export const en: Messages = {
       no_key: {
         what: 'No key for Claude is set on the server.',
         next: 'Answers are quoted from your records until there is one.',
+      },
+      unauthorized: {
+        what: 'Claude refused the key of the server.',
+        next: 'Turns and ratings are kept. Whoever runs the server must set a valid key.',
+      },
+      forbidden: {
+        what: 'The server does not answer questions of this page.',
+        next: 'Turns and ratings are kept. Whoever runs the server must allow this address.',
+      },
+      invalid_request: {
+        what: 'The server did not accept this question.',
+        next: 'Nothing was changed. Put it another way and ask again.',
+      },
+      upstream_failed: {
+        what: 'Claude had a fault of its own.',
+        next: 'Nothing was lost. Ask again in a moment.',
       },
       rate_limited: {
         what: 'There were too many questions in a short time.',

@@ -68,8 +68,16 @@ export const ja: Messages = {
     sources: '出典',
     noSources: 'この質問に合う記録はありません。',
     offline: 'オフラインの回答：あなたの記録から引用した文です。',
+    offlineNoKey: 'サーバーに Claude のキーがないため、記録から文を引用しています。',
+    offlineAway: 'Claude に接続できないため、記録から文を引用しています。',
     stopped: 'この回答は途中で止められ、保存されていません。',
     cut: 'この回答は途中で切れ、保存されていません。',
+    unanswered: 'この質問には回答がありませんでした。',
+    draft: {
+      max_tokens: 'この回答は長さの上限に達し、保存されていません。',
+      refusal: 'Claude は回答を控えました。何も保存していません。',
+      other: 'この回答は最後まで届かず、保存されていません。',
+    },
     retry: 'もう一度質問する',
     askAgain: 'この質問をもう一度する',
     missing: 'この回はこの端末にありません。',
@@ -178,6 +186,7 @@ export const ja: Messages = {
     },
     table: 'すべての回（新しい順）',
     columns: { turn: '回', question: '質問', backed: '裏付け', rating: '評価', when: '日時' },
+    notYet: 'まだ不明',
     none: 'まだ質問がありません。まず質問してみてください。',
   },
   status: {
@@ -283,6 +292,22 @@ export const ja: Messages = {
       no_key: {
         what: 'サーバーに Claude のキーがありません。',
         next: 'キーが設定されるまで、記録から引用して答えます。',
+      },
+      unauthorized: {
+        what: 'Claude がサーバーのキーを受け付けませんでした。',
+        next: '質問と評価は保存されています。サーバーの管理者が有効なキーを設定する必要があります。',
+      },
+      forbidden: {
+        what: 'サーバーはこのページからの質問を受け付けていません。',
+        next: '質問と評価は保存されています。サーバーの管理者がこのアドレスを許可する必要があります。',
+      },
+      invalid_request: {
+        what: 'サーバーがこの質問を受け付けませんでした。',
+        next: '何も変わっていません。言い方を変えて、もう一度質問してください。',
+      },
+      upstream_failed: {
+        what: 'Claude の側で問題が起きました。',
+        next: '何も失われていません。少し待って、もう一度質問してください。',
       },
       rate_limited: {
         what: '短い間に質問が多すぎました。',

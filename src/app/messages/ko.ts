@@ -68,8 +68,16 @@ export const ko: Messages = {
     sources: '출처',
     noSources: '이 질문에 맞는 기록이 없습니다.',
     offline: '오프라인 답변: 기록에서 인용한 문장입니다.',
+    offlineNoKey: '서버에 Claude 키가 없어 기록에서 문장을 인용합니다.',
+    offlineAway: 'Claude에 닿을 수 없어 기록에서 문장을 인용합니다.',
     stopped: '답변을 멈췄습니다. 보관하지 않았습니다.',
     cut: '답변이 중간에 끊겼습니다. 보관하지 않았습니다.',
+    unanswered: '이 질문에는 답변이 없었습니다.',
+    draft: {
+      max_tokens: '답변이 길이의 한도에 이르렀습니다. 보관하지 않았습니다.',
+      refusal: 'Claude가 답변을 사양했습니다. 보관한 것은 없습니다.',
+      other: '답변이 끝까지 오지 않았습니다. 보관하지 않았습니다.',
+    },
     retry: '다시 질문하기',
     askAgain: '이 질문 다시 하기',
     missing: '이 질문은 이 기기에 없습니다.',
@@ -179,6 +187,7 @@ export const ko: Messages = {
     },
     table: '모든 질문, 최근 순',
     columns: { turn: '번호', question: '질문', backed: '근거', rating: '평가', when: '때' },
+    notYet: '아직 알 수 없음',
     none: '아직 질문이 없습니다. 먼저 물어보세요.',
   },
   status: {
@@ -284,6 +293,22 @@ export const ko: Messages = {
       no_key: {
         what: '서버에 Claude 키가 없습니다.',
         next: '키가 생길 때까지 기록에서 인용해 답합니다.',
+      },
+      unauthorized: {
+        what: 'Claude가 서버의 키를 받아들이지 않았습니다.',
+        next: '질문과 평가는 그대로입니다. 서버를 운영하는 사람이 올바른 키를 설정해야 합니다.',
+      },
+      forbidden: {
+        what: '서버가 이 페이지의 질문을 받지 않습니다.',
+        next: '질문과 평가는 그대로입니다. 서버를 운영하는 사람이 이 주소를 허용해야 합니다.',
+      },
+      invalid_request: {
+        what: '서버가 이 질문을 받아들이지 않았습니다.',
+        next: '바뀐 것은 없습니다. 다르게 다시 물어보세요.',
+      },
+      upstream_failed: {
+        what: 'Claude 쪽에 문제가 생겼습니다.',
+        next: '잃은 것은 없습니다. 잠시 뒤 다시 물어보세요.',
       },
       rate_limited: {
         what: '짧은 시간에 질문이 너무 많았습니다.',

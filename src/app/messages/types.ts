@@ -68,8 +68,18 @@ export interface Messages {
     readonly sources: string;
     readonly noSources: string;
     readonly offline: string;
+    readonly offlineNoKey: string;
+    readonly offlineAway: string;
     readonly stopped: string;
     readonly cut: string;
+    /** The question failed before a word of an answer had come. */
+    readonly unanswered: string;
+    /** Why a generation did not end by itself. */
+    readonly draft: {
+      readonly max_tokens: string;
+      readonly refusal: string;
+      readonly other: string;
+    };
     readonly retry: string;
     readonly askAgain: string;
     readonly missing: string;
@@ -167,6 +177,8 @@ export interface Messages {
       readonly rating: string;
       readonly when: string;
     };
+    /** Stands for a number that nothing has been measured for. */
+    readonly notYet: string;
     readonly none: string;
   };
   readonly status: {

@@ -68,8 +68,16 @@ export const zh: Messages = {
     sources: '来源',
     noSources: '没有记录与这个问题相符。',
     offline: '离线回答：以下句子引自你的记录。',
+    offlineNoKey: '服务器上没有 Claude 的密钥：以下句子引自你的记录。',
+    offlineAway: '无法连接 Claude：以下句子引自你的记录。',
     stopped: '你停止了这个回答，它没有保存。',
     cut: '这个回答中断了，没有保存。',
+    unanswered: '这个问题没有得到回答。',
+    draft: {
+      max_tokens: '这个回答达到了长度上限，没有保存。',
+      refusal: 'Claude 拒绝回答，什么也没有保存。',
+      other: '这个回答没有到达结尾，没有保存。',
+    },
     retry: '再问一次',
     askAgain: '再问一次这个问题',
     missing: '这一轮不在这台设备上。',
@@ -176,6 +184,7 @@ export const zh: Messages = {
     },
     table: '全部轮次（从新到旧）',
     columns: { turn: '轮次', question: '问题', backed: '有据', rating: '评价', when: '时间' },
+    notYet: '尚不清楚',
     none: '还没有提问。先问点什么吧。',
   },
   status: {
@@ -281,6 +290,22 @@ export const zh: Messages = {
       no_key: {
         what: '服务器上没有 Claude 的密钥。',
         next: '在有密钥之前，回答会引用你的记录。',
+      },
+      unauthorized: {
+        what: 'Claude 拒绝了服务器的密钥。',
+        next: '提问和评价都已保存。需要由服务器的管理者设置有效的密钥。',
+      },
+      forbidden: {
+        what: '服务器不接受这个页面的提问。',
+        next: '提问和评价都已保存。需要由服务器的管理者允许这个地址。',
+      },
+      invalid_request: {
+        what: '服务器没有接受这个问题。',
+        next: '没有任何改动。请换个说法再问一次。',
+      },
+      upstream_failed: {
+        what: 'Claude 那边出了问题。',
+        next: '没有丢失任何内容。请稍后再问。',
       },
       rate_limited: {
         what: '短时间内的问题太多了。',

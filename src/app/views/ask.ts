@@ -7,7 +7,7 @@ import { LANGUAGE_TAGS, tagOf } from '../language.ts';
 import { type Found, isIndexed, type RecordItem, type RunningTurn } from '../state.ts';
 import { citationTargets, hitList } from './hits.ts';
 import { modelCard } from './model.ts';
-import { type Scene, shownTurn } from './scene.ts';
+import { draftText, type Scene, shownTurn } from './scene.ts';
 import { turnView } from './turn.ts';
 
 const PREVIEW = 6;
@@ -25,19 +25,25 @@ export function askView(scene: Scene): TemplateResult {
 
 function runningView(scene: Scene, running: RunningTurn): TemplateResult {
   const { words } = scene;
-  const end = running.state === 'stopped' ? words.turn.stopped : words.turn.cut;
   return html`<article class="turn">
     <p class="meta">
       ${
         running.state === 'running'
           ? html`${mark(true)} <span>${words.turn.stage[running.stage]}</span>`
-          : html`${icons.warn} <span>${end}</span>`
+          : html`${icons.warn} <span>${endText(scene, running)}</span>`
       }
     </p>
     <h1 class="question" lang=${tagOf(running.question)}>${running.question}</h1>
     ${partialAnswer(scene, running)}
     ${running.hits.length > 0 ? hitList(scene, running.hits, null) : nothing}
   </article>`;
+}
+
+/** How an answer ended that was not kept. */
+function endText({ words }: Scene, { state, text, draft }: RunningTurn): string {
+  if (draft !== null) return draftText(words, draft);
+  if (state === 'stopped') return words.turn.stopped;
+  return text === '' ? words.turn.unanswered : words.turn.cut;
 }
 
 /** What has arrived so far. A problem brings its own button, so there is one way to go on, not two. */

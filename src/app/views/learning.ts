@@ -27,7 +27,10 @@ export function spiralPanel(scene: Scene): TemplateResult {
     }`;
 }
 
-/** The summary of the loop in numbers a person can read. */
+/**
+ * The summary of the loop in numbers a person can read. Before the first rating the trust is a prior
+ * and says nothing about the memory, so no number stands there.
+ */
 export function summaryList(scene: Scene): TemplateResult | typeof nothing {
   const { state, words } = scene;
   const { summary } = state;
@@ -40,7 +43,7 @@ export function summaryList(scene: Scene): TemplateResult | typeof nothing {
     ${row('rated', count(summary.rated))}
     ${row('admitted', count(summary.admitted))}
     ${row('quarantined', count(summary.quarantined))}
-    ${row('lambda', score(summary.lambda))}
+    ${row('lambda', summary.rated > 0 ? score(summary.lambda) : words.learning.notYet)}
     ${summary.broken > 0 ? row('broken', count(summary.broken)) : nothing}
   </dl>`;
 }

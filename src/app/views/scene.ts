@@ -1,7 +1,7 @@
 /**
  * What every view is given, and words that several views say.
  */
-import type { Vote } from '../../loop/types.ts';
+import type { StopReason, Vote } from '../../loop/types.ts';
 import type { Format } from '../format.ts';
 import type { Messages } from '../messages/types.ts';
 import type { Route } from '../route.ts';
@@ -44,6 +44,11 @@ export function verdictParts(
   const count = countSentences(turn);
   if (count.claims === 0) return { strong: '', rest: words.verdict.nothingClaimed };
   return words.verdict.counted(count);
+}
+
+/** Why an answer is shown and not kept, in words. */
+export function draftText({ turn: { draft } }: Messages, reason: StopReason): string {
+  return reason === 'max_tokens' || reason === 'refusal' ? draft[reason] : draft.other;
 }
 
 export function voteText(words: Messages, vote: Vote): string {

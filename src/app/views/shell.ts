@@ -56,7 +56,7 @@ function navView(scene: Scene): TemplateResult {
     </nav>
     <div class="side-foot">
       ${statusLine(scene)}
-      ${languagePicker(scene)}
+      <div class="pick-language">${icons.language}${languagePicker(scene)}</div>
     </div>
   </header>`;
 }
@@ -72,13 +72,14 @@ function statusLine(scene: Scene): TemplateResult {
   </div>`;
 }
 
-function problemView({ words, session }: Scene, problem: Problem): TemplateResult {
+function problemView(scene: Scene, problem: Problem): TemplateResult {
+  const { words, session } = scene;
   const { what, next } = words.problem.byCode[problem.code] ?? words.problem.other;
   const { retry } = problem;
   const button = RELOAD.has(problem.code)
     ? html`<button class="button" @click=${() => location.reload()}>${icons.retry} ${words.problem.reload}</button>`
     : retry
-      ? html`<button class="button" @click=${() => again(session, retry)}>${icons.retry} ${words.problem.retry}</button>`
+      ? html`<button class="button" @click=${() => again(scene, problem, retry)}>${icons.retry} ${words.problem.retry}</button>`
       : nothing;
   return html`<section class="problem" role="alert" aria-label=${words.problem.title}>
     ${icons.warn}
@@ -91,9 +92,11 @@ function problemView({ words, session }: Scene, problem: Problem): TemplateResul
   </section>`;
 }
 
-function again(session: Scene['session'], retry: () => void): void {
+/** A question is asked where its answer will be seen; anything else is repeated where one is. */
+function again({ session, ask }: Scene, { question }: Problem, retry: () => void): void {
   session.dismiss();
-  retry();
+  if (question === undefined) retry();
+  else ask(question);
 }
 
 function asideView(scene: Scene): TemplateResult {

@@ -16,7 +16,7 @@ export function turnView(scene: Scene, item: TurnItem): TemplateResult {
     <p class="meta">${metaText(scene, item)}</p>
     <h1 class="question" lang=${tagOf(turn.question)}>${turn.question}</h1>
     <section class="answer" aria-label=${words.turn.answer}>
-      ${turn.extractive ? html`<p class="offline">${icons.offline}<span>${words.turn.offline}</span></p>` : nothing}
+      ${turn.extractive ? html`<p class="offline">${icons.offline}<span>${quotedText(scene, turn)}</span></p>` : nothing}
       <whorl-answer lang=${tagOf(turn.answer)} .content=${{
         text: turn.answer,
         sentences: turn.verdict.sentences,
@@ -35,6 +35,12 @@ export function turnView(scene: Scene, item: TurnItem): TemplateResult {
   </article>`;
 }
 
+/** That the answer is quoted, and why, where the loop knows it. */
+function quotedText({ words }: Scene, { instead }: TurnRecord): string {
+  if (instead === undefined) return words.turn.offline;
+  return instead.code === 'no_key' ? words.turn.offlineNoKey : words.turn.offlineAway;
+}
+
 /** Hits in the order of the numbers that were sent: number n is at n - 1. */
 function sentHits(turn: TurnRecord): TurnRecord['hits'] {
   const byId = new Map(turn.hits.map((hit) => [hit.id, hit]));
@@ -47,11 +53,14 @@ function sentHits(turn: TurnRecord): TurnRecord['hits'] {
 function metaText({ state, words, format }: Scene, item: TurnItem): string {
   const { turn } = item;
   const number = state.turns.indexOf(item) + 1;
-  const { timings } = turn;
+  const { embed, retrieve, generate, evaluate } = turn.timings;
+  // Until the answer stood there. A record cannot hold how long its own storing took, so with that
+  // stage the number would be another one after a reload.
+  const answered = embed + retrieve + generate + evaluate;
   return [
     words.turn.number(number),
-    words.turn.answeredIn(format.duration(timings.total)),
-    words.turn.retrieval(format.duration(timings.embed + timings.retrieve)),
+    words.turn.answeredIn(format.duration(answered)),
+    words.turn.retrieval(format.duration(embed + retrieve)),
     turn.retrieval === 'lexical' ? words.turn.byWordsOnly : '',
     format.moment(turn.at),
   ]
