@@ -21,21 +21,30 @@ export interface StaticServer {
   close(): Promise<void>;
 }
 
-/** Serves `folders[prefix]` under `prefix` (which begins and ends with a slash). */
+/**
+ * Serves `folders[prefix]` under `prefix` (which begins and ends with a slash), and `pages` by their
+ * names at the root.
+ */
 export async function startStaticServer(
   folders: Readonly<Record<string, string>>,
+  pages: Readonly<Record<string, string>> = {},
 ): Promise<StaticServer> {
   const requests: string[] = [];
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
     requests.push(path);
+    const page = pages[path.slice(1)];
+    if (page !== undefined) {
+      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'text/plain' }).end(page);
+      return;
+    }
     const prefix = Object.keys(folders)
       .sort((a, b) => b.length - a.length)
       .find((candidate) => path.startsWith(candidate));
     const file = prefix && join(folders[prefix] ?? '', normalize(`/${path.slice(prefix.length)}`));
     const found = file && [file, join(file, 'index.html')].find(isFile);
     if (!found) {
-      response.writeHead(404).end();
+      response.writeHead(404, { 'access-control-allow-origin': '*' }).end();
       return;
     }
     response.writeHead(200, {
