@@ -14,7 +14,8 @@ interface Built {
   readonly content: string | Uint8Array;
 }
 
-async function serviceWorker(files: readonly string[], build: string): Promise<string> {
+/** The script of the service worker for a build of these files. */
+export async function serviceWorker(files: readonly string[], build: string): Promise<string> {
   const id = 'virtual:whorl-build';
   const source = `export const BUILD = ${JSON.stringify(build)};\nexport const FILES = ${JSON.stringify(files)};`;
   const bundle = await rolldown({

@@ -41,10 +41,18 @@ async function dropOldBuilds(): Promise<void> {
 }
 
 async function answer(request: Request): Promise<Response> {
-  const cache = await caches.open(CACHE);
+  return (await kept(request)) ?? fetch(request);
+}
+
+async function kept(request: Request): Promise<Response | undefined> {
   const key = request.mode === 'navigate' ? inScope('./') : request.url;
-  const kept = await cache.match(key, { ignoreVary: true });
-  return kept ?? fetch(request);
+  try {
+    const cache = await caches.open(CACHE);
+    return await cache.match(key, { ignoreVary: true });
+  } catch {
+    // A cache that is broken or blocked must not take the site away from those who have a network.
+    return undefined;
+  }
 }
 
 function isOurs(request: Request): boolean {
