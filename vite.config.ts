@@ -1,11 +1,13 @@
 import { defineConfig, type Plugin } from 'vite';
+import { connectSources } from './proxy/site-headers.ts';
 import { offline } from './tools/site/offline.ts';
 
 /**
- * Further origins that the page may call, separated by spaces: the proxy or the model host, where the
- * deployment keeps them elsewhere. Part of the CSP, so it is fixed when the site is built.
+ * Further origins that the page may call: the proxy or the model host, where the deployment keeps them
+ * elsewhere. Part of the CSP in the page, so it is fixed when the site is built; `npm start` builds and
+ * serves with the same value.
  */
-const connect = process.env.WHORL_CONNECT_SRC ?? '';
+const connect = connectSources(process.env.WHORL_CONNECT_SRC);
 
 /** Puts the deployment's origins into the CSP of `index.html`; the development server needs its own socket too. */
 function contentSecurityPolicy(): Plugin {
@@ -14,8 +16,8 @@ function contentSecurityPolicy(): Plugin {
     transformIndexHtml: {
       order: 'pre',
       handler(html, { server }) {
-        const socket = server ? ' ws:' : '';
-        return html.replace('%WHORL_CONNECT_SRC%', `${connect}${socket}`.trim());
+        const sources = ["'self'", ...connect, ...(server ? ['ws:'] : [])].join(' ');
+        return html.replace('%WHORL_CONNECT_SRC%', sources);
       },
     },
   };

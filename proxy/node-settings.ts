@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { ServeOptions } from './node-server.ts';
 import type { ProxyOptions } from './options.ts';
 import { ProxyError } from './proxy-error.ts';
+import { connectSources } from './site-headers.ts';
 
 export const USAGE = `Serves the Whorl app and its proxy to the Claude API.
 
@@ -73,7 +74,7 @@ export function readSettings(argv: readonly string[], env: Environment): NodeSet
       ...(port === undefined ? {} : { port: number('port', port, 65_535) }),
       ...(host === undefined ? {} : { host }),
       ...(hops === undefined ? {} : { trustedHops: number('WHORL_PROXY_TRUSTED_HOPS', hops, 8) }),
-      connect: connectSources(env),
+      connect: connectSources(env.WHORL_CONNECT_SRC),
     },
     proxy: proxyOptions(env),
   };
@@ -161,18 +162,4 @@ function aliases(env: Environment): Record<string, string> | undefined {
     throw new ProxyError('invalid_option', message);
   }
   return Object.fromEntries(pairs.map(([old = '', next = '']) => [old.trim(), next.trim()]));
-}
-
-/** Sources for the policy of the page; anything but an origin could change other directives. */
-function connectSources(env: Environment): string[] {
-  const sources = list(env.WHORL_CONNECT) ?? [];
-  for (const source of sources) {
-    const parsed = URL.canParse(source) ? new URL(source) : null;
-    if (parsed !== null && /^(https?|wss?):$/.test(parsed.protocol)) {
-      if (source === `${parsed.protocol}//${parsed.host}`) continue;
-    }
-    const message = `WHORL_CONNECT must be a list of exact origins, not "${source}".`;
-    throw new ProxyError('invalid_option', message);
-  }
-  return sources;
 }

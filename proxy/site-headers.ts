@@ -1,4 +1,5 @@
 /** The headers of the site. The page and each worker script carry the same policy. */
+import { ProxyError } from './proxy-error.ts';
 
 /**
  * The Content-Security-Policy of the site. A worker that comes from the network has the policy of
@@ -23,6 +24,25 @@ export function contentSecurityPolicy(connect: readonly string[] = []): string {
     "require-trusted-types-for 'script'",
     'trusted-types whorl lit-html dompurify',
   ].join('; ');
+}
+
+/**
+ * The origins in `WHORL_CONNECT_SRC`, with spaces or commas between. The build writes them into the
+ * page and the server into each header: a browser holds a page to both, so both read this one name.
+ * Throws `invalid_option`: anything but an exact origin could change other directives.
+ */
+export function connectSources(text: string | undefined): string[] {
+  const sources = (text ?? '').split(/[\s,]+/).filter((source) => source !== '');
+  const wrong = sources.find((source) => !isOrigin(source));
+  if (wrong === undefined) return sources;
+  const message = `WHORL_CONNECT_SRC must be a list of exact origins, not "${wrong}".`;
+  throw new ProxyError('invalid_option', message);
+}
+
+function isOrigin(source: string): boolean {
+  const url = URL.canParse(source) ? new URL(source) : null;
+  if (url === null || !/^(https?|wss?):$/.test(url.protocol)) return false;
+  return source === `${url.protocol}//${url.host}`;
 }
 
 /** Headers of every answer of the site. */

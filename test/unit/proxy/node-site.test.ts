@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { contentSecurityPolicy } from '../../../proxy/site-headers.ts';
 import { raw, siteFolder, start } from './server-support.ts';
@@ -43,6 +44,17 @@ describe('the site', () => {
       "require-trusted-types-for 'script'",
       'trusted-types whorl lit-html dompurify',
     ]);
+  });
+
+  test('the page states the same policy, but for what a page cannot state', async () => {
+    const page = await readFile(new URL('../../../index.html', import.meta.url), 'utf8');
+    const stated = /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(page)?.[1];
+    const connect = "'self' https://models.example";
+    expect(stated?.replace('%WHORL_CONNECT_SRC%', connect).split('; ')).toEqual(
+      contentSecurityPolicy(['https://models.example'])
+        .split('; ')
+        .filter((directive) => !directive.startsWith('frame-ancestors')),
+    );
   });
 
   test.each([

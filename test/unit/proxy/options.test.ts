@@ -57,7 +57,7 @@ describe('the command line and the environment', () => {
       WHORL_PROXY_ALIASES: 'old=claude-a, older=claude-b',
       WHORL_PROXY_MAX_TOKENS: '512',
       WHORL_PROXY_TOKEN: '',
-      WHORL_CONNECT: 'https://models.example',
+      WHORL_CONNECT_SRC: 'https://models.example https://proxy.example:8443',
       WHORL_PROXY_TRUSTED_HOPS: '1',
       PATH: '/bin',
     });
@@ -65,7 +65,11 @@ describe('the command line and the environment', () => {
       site: 'folder',
       state: '.proxy-state',
       log: false,
-      serve: { port: 0, trustedHops: 1, connect: ['https://models.example'] },
+      serve: {
+        port: 0,
+        trustedHops: 1,
+        connect: ['https://models.example', 'https://proxy.example:8443'],
+      },
       proxy: {
         apiKey: 'sk-ant-x',
         baseUrl: 'http://127.0.0.1:9',
@@ -90,9 +94,10 @@ describe('the command line and the environment', () => {
     ['WHORL_PROXY_TRUSTED_HOPS', [], { WHORL_PROXY_TRUSTED_HOPS: '9' }],
     ['WHORL_PROXY_LOG', [], { WHORL_PROXY_LOG: 'yes' }],
     ['WHORL_PROXY_ALIASES', [], { WHORL_PROXY_ALIASES: 'old' }],
-    ['WHORL_CONNECT', [], { WHORL_CONNECT: "https://x; script-src 'unsafe-eval'" }],
-    ['WHORL_CONNECT', [], { WHORL_CONNECT: '*' }],
-    ['WHORL_CONNECT', [], { WHORL_CONNECT: 'https://x/path' }],
+    ['WHORL_CONNECT_SRC', [], { WHORL_CONNECT_SRC: "https://x; script-src 'unsafe-eval'" }],
+    ['WHORL_CONNECT_SRC', [], { WHORL_CONNECT_SRC: '*' }],
+    ['WHORL_CONNECT_SRC', [], { WHORL_CONNECT_SRC: 'https://x/path' }],
+    ['WHORL_CONNECT_SRC', [], { WHORL_CONNECT_SRC: 'https://x "onload=1' }],
   ])('%s is refused by name', (name, argv, env) => {
     const error = refusal(() => readSettings(argv, env));
     expect(error.code).toBe('invalid_option');
