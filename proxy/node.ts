@@ -56,6 +56,7 @@ async function start(settings: NodeSettings): Promise<void> {
   console.log(server.url);
   if (key) {
     console.log('ANTHROPIC_API_KEY is not set: answers are quoted from the sources, not written.');
+    console.log('For written ones stop this (Ctrl+C), set it, and start again.');
   }
 }
 
