@@ -7,8 +7,8 @@ import { asWhorlError, type WhorlError } from '../../src/shared/errors.ts';
 export interface BackgroundOptions {
   /** Lets waiting calls run; a macrotask. */
   readonly pause: () => Promise<void>;
-  /** A job failed; it is not tried again until it is asked for again. */
-  readonly onTrouble: (error: WhorlError) => void;
+  /** How the last job ended: with an error (it is not tried again until it is asked for again), or well (null). */
+  readonly onEnd: (trouble: WhorlError | null) => void;
 }
 
 export type Job = (pause: () => Promise<void>, signal: AbortSignal) => Promise<void>;
@@ -44,7 +44,7 @@ export class Background {
   }
 
   async #run(): Promise<void> {
-    const { pause, onTrouble } = this.#options;
+    const { pause, onEnd } = this.#options;
     await pause();
     for (;;) {
       const [next] = this.#jobs;
@@ -53,8 +53,11 @@ export class Background {
       this.#jobs.delete(name);
       try {
         await job(pause, this.#stop.signal);
+        onEnd(null);
       } catch (error) {
-        if (!this.#stop.signal.aborted) onTrouble(asWhorlError(error));
+        const trouble = asWhorlError(error);
+        // Cancelled by a drop or by closing: that is no trouble.
+        if (trouble.code !== 'aborted' && !this.#stop.signal.aborted) onEnd(trouble);
       }
     }
   }

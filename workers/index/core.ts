@@ -63,6 +63,8 @@ export class IndexCore {
   #release: (() => void) | null = null;
   #fingerprint: string | null = null;
   #why: string | undefined;
+  /** What stopped background work, until some succeeds. */
+  #trouble: string | undefined;
   #retired = false;
 
   private constructor(options: CoreOptions, ledger: Ledger, why?: string) {
@@ -72,7 +74,7 @@ export class IndexCore {
     this.#embedder = { embed: (request, how) => this.#embed(request, how) };
     this.#background = new Background({
       pause: options.pause,
-      onTrouble: (error) => this.#explain(`Background work stopped: ${error.message}`),
+      onEnd: (trouble) => this.#backgroundEnded(trouble),
     });
   }
 
@@ -189,12 +191,13 @@ export class IndexCore {
 
   status(): StoreStatus {
     const { storage } = this.#ledger.store;
+    const why = [this.#why, this.#trouble].filter((each) => each !== undefined).join(' ');
     return {
       storage: storage.kind,
       durability: storage.durable ? 'durable' : 'volatile',
       role: this.#ledger.role,
       collections: this.#ledger.size,
-      ...(this.#why === undefined ? {} : { why: this.#why }),
+      ...(why === '' ? {} : { why }),
     };
   }
 
@@ -278,6 +281,13 @@ export class IndexCore {
     if (this.#ledger.role !== 'leader') return;
     const options = { ledger: this.#ledger, collection, field, present, embedder: this.#embedder };
     this.#background.add(`embed ${collection.record.id} ${field}`, reembedJob(options));
+  }
+
+  #backgroundEnded(trouble: WhorlError | null): void {
+    const said = trouble === null ? undefined : `Background work stopped: ${trouble.message}`;
+    if (said === this.#trouble) return;
+    this.#trouble = said;
+    this.#tell();
   }
 
   #explain(why: string): void {

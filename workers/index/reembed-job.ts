@@ -34,31 +34,41 @@ export function reembedJob(options: ReembedOptions): Job {
     if (ledger.find(collection.name) !== collection) return;
     const generation = before.generation + 1;
     await clearGeneration(options, field, generation);
-    const { nextRow } = collection.record;
-    for (let from = 0; from < nextRow; from += ROWS_AT_ONCE) {
-      await embedRange(
-        options,
-        field,
-        { generation, from, to: Math.min(from + ROWS_AT_ONCE, nextRow) },
-        signal,
-      );
+    for (let from = 0; !(await switchedOver(options, field, { generation, rows: from })); ) {
+      const to = Math.min(from + ROWS_AT_ONCE, collection.record.nextRow);
+      await embedRange(options, field, { generation, from, to }, signal);
+      from = to;
       await pause();
     }
-    await ledger.write(async () => {
-      const record = currentRecord(options);
-      const space = { fingerprint: present, generation };
-      await ledger.commit({
-        kind: 'reembed',
-        collection: record.id,
-        record: { ...record, vectors: { ...record.vectors, [field.name]: space } },
-        retired: [{ field: field.id, generation: before.generation }],
-      });
-      collection.dropVectors(field.name);
-    });
   };
 }
 
-function currentRecord({ ledger, collection }: ReembedOptions): CollectionRecord {
+/** Makes the new generation the field's; false where it does not hold all rows (some may have come in meanwhile). */
+function switchedOver(
+  { ledger, collection, field: name, present }: ReembedOptions,
+  field: FieldSpec,
+  made: { readonly generation: number; readonly rows: number },
+): Promise<boolean> {
+  return ledger.write(async () => {
+    const record = currentRecord({ ledger, collection });
+    if (made.rows < record.nextRow) return false;
+    const { generation } = made;
+    const space = { fingerprint: present, generation };
+    await ledger.commit({
+      kind: 'reembed',
+      collection: record.id,
+      record: { ...record, vectors: { ...record.vectors, [name]: space } },
+      retired: [{ field: field.id, generation: generation - 1 }],
+    });
+    collection.dropVectors(name);
+    return true;
+  });
+}
+
+function currentRecord({
+  ledger,
+  collection,
+}: Pick<ReembedOptions, 'ledger' | 'collection'>): CollectionRecord {
   if (ledger.find(collection.name) === collection) return collection.record;
   throw new WhorlError(
     'aborted',

@@ -162,6 +162,28 @@ describe('another model', () => {
     await second.core.close();
   });
 
+  test('rows of the old model that come in meanwhile are embedded again, too', async () => {
+    const disk = new MemoryDisk();
+    const openStorage = async () => new MemoryStorage(disk);
+    await (await inns({ openStorage })).core.close();
+    const embedder = new LetterEmbedder();
+    const { core, milvus } = await openCore({ openStorage, embedder });
+    const embed = embedder.embed.bind(embedder);
+    let late: Promise<unknown> | null = null;
+    embedder.embed = async (request, how) => {
+      const isLate = late !== null && embedder.texts.length === 0;
+      // A call that the old model had answered just before the new one came.
+      if (!isLate) late ??= milvus.insert({ collectionName, data: [{ text: 'late', place: 'n' }] });
+      await (isLate ? null : late);
+      return { ...(await embed(request, how)), fingerprint: isLate ? 'letters-1' : 'letters-2' };
+    };
+    core.modelConnected('letters-2');
+    await core.idle();
+    expect(core.status().why).toBeUndefined();
+    expect(await milvus.search({ collectionName, data: ['zzzz'], limit: 9 })).toHaveLength(4);
+    await core.close();
+  });
+
   test('connecting it starts the work; a failure leaves the old vectors and is explained', async () => {
     const disk = new MemoryDisk();
     const openStorage = async () => new MemoryStorage(disk);
@@ -176,6 +198,7 @@ describe('another model', () => {
     embedder.failFrom = Number.POSITIVE_INFINITY;
     opened.core.modelConnected('letters-2');
     await opened.core.idle();
+    expect(opened.core.status().why).toBeUndefined();
     expect((await opened.milvus.search({ collectionName, data: ['zzzz'], limit: 1 })).length).toBe(
       1,
     );
