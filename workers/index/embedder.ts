@@ -31,8 +31,10 @@ export interface EmbedOptions {
   readonly report?: ((progress: EmbedProgress) => void) | undefined;
 }
 
-/** Texts handed over at a time: enough for batches of equal length, a few seconds of work in WASM. */
-const SLICE = 64;
+/** Texts handed over at a time: enough for batches of equal length. */
+const SLICE_TEXTS = 64;
+/** Characters (UTF-16) handed over at a time: some 4,000 tokens, the largest batch of WebGPU, seconds in WASM. */
+const SLICE_CHARACTERS = 16_384;
 
 /**
  * All texts in one vector space; rejects with 1100 when the model's dimension is not the field's, and
@@ -48,10 +50,12 @@ export async function embedTexts(
   const vectors = new Float32Array(texts.length * dimension);
   const total = texts.length;
   let fingerprint: string | null = null;
-  for (let from = 0; from < texts.length; from += SLICE) {
+  for (let from = 0, to = 0; from < texts.length; from = to) {
     throwIfAborted(signal);
-    const slice = texts.slice(from, from + SLICE);
-    const onProgress = (done: number): void => report?.({ done: from + done, total });
+    const start = from;
+    to = sliceEnd(texts, from);
+    const slice = texts.slice(from, to);
+    const onProgress = (done: number): void => report?.({ done: start + done, total });
     const result = await embedder.embed({ texts: slice, priority }, { signal, onProgress });
     checkResult(result, slice.length, dimension);
     if (fingerprint !== null && fingerprint !== result.fingerprint) {
@@ -63,10 +67,22 @@ export async function embedTexts(
     }
     fingerprint = result.fingerprint;
     vectors.set(result.vectors, from * dimension);
-    report?.({ done: from + slice.length, total });
+    report?.({ done: to, total });
   }
   throwIfAborted(signal);
   return { vectors, fingerprint: fingerprint ?? '' };
+}
+
+/** End of the slice that begins at `from`: at least one text. Others wait for a slice, so it is no longer than it must be. */
+function sliceEnd(texts: readonly string[], from: number): number {
+  let to = from;
+  let characters = 0;
+  while (to < texts.length && to - from < SLICE_TEXTS) {
+    characters += texts[to]?.length ?? 0;
+    if (to > from && characters > SLICE_CHARACTERS) break;
+    to += 1;
+  }
+  return to;
 }
 
 function checkResult(result: EmbedResult, texts: number, dimension: number): void {

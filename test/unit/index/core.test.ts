@@ -361,6 +361,32 @@ test('a change that the full disk refused costs no cache: the next search reads 
   await core.close();
 });
 
+test('long texts go to the model few at a time, so that others need not wait long', async () => {
+  const { core, milvus, embedder } = await openCore();
+  await milvus.createCollection({
+    ...INNS,
+    schema: {
+      ...INNS.schema,
+      fields: INNS.schema.fields.map((field) =>
+        field.dataType === 'VarChar'
+          ? { ...field, elementTypeParams: { max_length: 65_535 } }
+          : field,
+      ),
+    },
+  });
+  const sizes: number[] = [];
+  const embed = embedder.embed.bind(embedder);
+  embedder.embed = (request, how) => {
+    sizes.push(request.texts.length);
+    return embed(request, how);
+  };
+  const lengths = [40_000, 6_000, 6_000, 6_000, 10];
+  const data = lengths.map((length) => ({ text: 'x'.repeat(length), place: '' }));
+  await milvus.insert({ collectionName, data });
+  expect(sizes).toEqual([1, 2, 2]);
+  await core.close();
+});
+
 test('progress of two embedded fields is one bar, told batch by batch', async () => {
   const embedder = new LetterEmbedder();
   const embed = embedder.embed.bind(embedder);
