@@ -30,6 +30,7 @@ export type CheckedOptions = Required<Omit<EngineOptions, 'signal' | 'workers'>>
   Pick<EngineOptions, 'signal' | 'workers'>;
 
 const KNOWN = new Set(['name', 'assets', 'backend', 'storage', 'workers', 'signal']);
+const WORKERS = new Set(['embed', 'index']);
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 function invalid(message: string): WhorlError {
@@ -41,12 +42,21 @@ function oneOf<T extends string>(name: string, value: string, choices: readonly 
   throw invalid(`"${name}" must be one of ${choices.join(', ')}, not "${value}".`);
 }
 
+function checkWorkers(workers: NonNullable<EngineOptions['workers']>): void {
+  for (const [which, make] of Object.entries(workers)) {
+    if (!WORKERS.has(which)) throw invalid(`there is no worker "${which}".`);
+    if (typeof make !== 'function') throw invalid(`"workers.${which}" must be a function.`);
+  }
+}
+
 /** Defaults filled in. Throws `invalid_option` that names what is wrong. */
 export function checkOptions(options: EngineOptions, base: string): CheckedOptions {
   const unknown = Object.keys(options).find((key) => !KNOWN.has(key));
   if (unknown !== undefined) throw invalid(`there is no option "${unknown}".`);
   const name = options.name ?? 'whorl';
-  if (!NAME.test(name)) throw invalid('"name" must be 1 to 64 letters, digits, "-" or "_".');
+  if (typeof name !== 'string' || !NAME.test(name))
+    throw invalid('"name" must be 1 to 64 letters, digits, "-" or "_".');
+  checkWorkers(options.workers ?? {});
   return {
     name,
     assets: options.assets ?? new URL('models/all-MiniLM-L6-v2/', base).href,

@@ -1,56 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusRow } from '../../../src/shared/milvus-types.ts';
-import type { CoreEmbedder } from '../../../workers/index/embedder.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
 import { LetterEmbedder, letterVector, openCore, SharedLock } from './core-fixture.ts';
-
-const collectionName = 'inns';
-const INNS = {
-  collectionName,
-  schema: {
-    autoID: true,
-    enableDynamicField: true,
-    fields: [
-      { fieldName: 'id', dataType: 'Int64', isPrimary: true },
-      { fieldName: 'text', dataType: 'VarChar', elementTypeParams: { max_length: 200 } },
-      { fieldName: 'place', dataType: 'VarChar', elementTypeParams: { max_length: 200 } },
-      { fieldName: 'vector', dataType: 'FloatVector', elementTypeParams: { dim: 16 } },
-    ],
-    functions: [
-      {
-        name: 'embed',
-        type: 'TextEmbedding',
-        inputFieldNames: ['text'],
-        outputFieldNames: ['vector'],
-      },
-    ],
-  },
-  indexParams: [
-    {
-      fieldName: 'vector',
-      metricType: 'IP',
-      indexType: 'HNSW',
-      params: { M: 48, efConstruction: 200 },
-    },
-  ],
-} as const;
-
-const DATA = [
-  { text: 'The Prancing Pony, ale and stories', place: 'Bree' },
-  { text: 'The Green Dragon, cozy', place: 'Bywater', stars: 4 },
-  { text: 'zzzz', place: 'nowhere', stars: 1 },
-];
-
-async function inns(options: Parameters<typeof openCore>[0] = {}) {
-  const opened = await openCore(options);
-  await opened.milvus.createCollection(INNS);
-  const { insertIds } = await opened.milvus.insert({ collectionName, data: DATA });
-  return { ...opened, ids: insertIds };
-}
-
-const count = async ({ milvus }: Awaited<ReturnType<typeof openCore>>) =>
-  (await milvus.query({ collectionName, filter: '', outputFields: ['count(*)'] }))[0]?.['count(*)'];
+import { collectionName, count, DATA, INNS, inns } from './inns.ts';
 
 describe('text to vectors', () => {
   test('rows and searches carry text; progress is reported; keys are generated', async () => {
@@ -358,67 +311,5 @@ test('a change that the full disk refused costs no cache: the next search reads 
   expect(reads).toBe(0);
   full = false;
   expect((await milvus.insert({ collectionName, data })).insertCount).toBe(1);
-  await core.close();
-});
-
-test('long texts go to the model few at a time, so that others need not wait long', async () => {
-  const { core, milvus, embedder } = await openCore();
-  await milvus.createCollection({
-    ...INNS,
-    schema: {
-      ...INNS.schema,
-      fields: INNS.schema.fields.map((field) =>
-        field.dataType === 'VarChar'
-          ? { ...field, elementTypeParams: { max_length: 65_535 } }
-          : field,
-      ),
-    },
-  });
-  const sizes: number[] = [];
-  const embed = embedder.embed.bind(embedder);
-  embedder.embed = (request, how) => {
-    sizes.push(request.texts.length);
-    return embed(request, how);
-  };
-  const lengths = [40_000, 6_000, 6_000, 6_000, 10];
-  const data = lengths.map((length) => ({ text: 'x'.repeat(length), place: '' }));
-  await milvus.insert({ collectionName, data });
-  expect(sizes).toEqual([1, 2, 2]);
-  await core.close();
-});
-
-test('progress of two embedded fields is one bar, told batch by batch', async () => {
-  const embedder = new LetterEmbedder();
-  const embed = embedder.embed.bind(embedder);
-  embedder.embed = (request, options: Parameters<CoreEmbedder['embed']>[1]) => {
-    options.onProgress?.(1);
-    return embed(request, options);
-  };
-  const { core, milvus } = await openCore({ embedder });
-  const { schema } = INNS;
-  await milvus.createCollection({
-    collectionName,
-    schema: {
-      ...schema,
-      fields: [
-        ...schema.fields,
-        { fieldName: 'other', dataType: 'FloatVector', elementTypeParams: { dim: 16 } },
-      ],
-      functions: [
-        ...schema.functions,
-        {
-          name: 'second',
-          type: 'TextEmbedding',
-          inputFieldNames: ['place'],
-          outputFieldNames: ['other'],
-        },
-      ],
-    },
-    indexParams: ['vector', 'other'].map((fieldName) => ({ fieldName })),
-  });
-  const seen: unknown[] = [];
-  const data = [1, 2, 3].map((n) => ({ text: `text ${n}`, place: `place ${n}` }));
-  await milvus.insert({ collectionName, data }, { onProgress: (p) => seen.push(p) });
-  expect(seen).toEqual([1, 3, 4, 6].map((done) => ({ done, total: 6 })));
   await core.close();
 });
