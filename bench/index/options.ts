@@ -1,0 +1,35 @@
+/** Options of the index benchmark, checked: unknown ones are refused by name. */
+
+import type { IndexSettings } from './settings.ts';
+import { DIMENSION, MOST_ROWS } from './vectors.ts';
+
+interface Bounds {
+  readonly standard: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+const OPTIONS: Readonly<Record<'n' | 'rounds', Bounds>> = {
+  n: { standard: 20_000, least: 1_000, most: MOST_ROWS },
+  rounds: { standard: 7, least: 1, most: 100 },
+};
+
+/** Reads `--n 20000 --rounds 5`. */
+export function readOptions(args: readonly string[]): IndexSettings {
+  const given = { n: OPTIONS.n.standard, rounds: OPTIONS.rounds.standard };
+  for (let at = 0; at < args.length; at += 2) {
+    const name = args[at]?.replace(/^--/, '');
+    if (name !== 'n' && name !== 'rounds') {
+      throw new Error(`bench:index has no option "${args[at]}"; it has --n and --rounds.`);
+    }
+    given[name] = integer(name, args[at + 1]);
+  }
+  return { ...given, dimension: DIMENSION };
+}
+
+function integer(name: 'n' | 'rounds', text: string | undefined): number {
+  const { least, most } = OPTIONS[name];
+  const value = /^\d+$/.test(text ?? '') ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new Error(`--${name} must be an integer from ${least} to ${most}, but is ${text}.`);
+}

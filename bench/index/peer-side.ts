@@ -1,0 +1,60 @@
+/**
+ * hnswlib-wasm as a side of the comparison. Its types are written down here, so that the project
+ * compiles where the peers of `bench/package.json` are not installed.
+ */
+import type { Builder } from './interleave.ts';
+import { EF_CONSTRUCTION, LIMIT, M } from './settings.ts';
+
+interface Hnswlib {
+  readonly HierarchicalNSW: new (space: 'ip', dimension: number, autoSaveFile: string) => Graph;
+}
+
+interface Graph {
+  initIndex(mostRows: number, m: number, efConstruction: number, seed: number): void;
+  addPoint(point: Float32Array, label: number, replaceDeleted: boolean): void;
+  getCurrentCount(): number;
+  setEfSearch(ef: number): void;
+  searchKnn(query: Float32Array, count: number, filter: undefined): { neighbors: number[] };
+}
+
+/** Its documented default. */
+const SEED = 100;
+
+/** Loads the package from where the page's server keeps it. */
+export async function loadPeer(url: string): Promise<Hnswlib> {
+  const { loadHnswlib } = (await import(url)) as { loadHnswlib(): Promise<Hnswlib> };
+  return loadHnswlib();
+}
+
+export class PeerSide implements Builder {
+  readonly #graph: Graph;
+  readonly #rows: Float32Array;
+  readonly #dimension: number;
+
+  constructor(library: Hnswlib, rows: Float32Array, dimension: number) {
+    this.#graph = new library.HierarchicalNSW('ip', dimension, '');
+    this.#graph.initIndex(rows.length / dimension, M, EF_CONSTRUCTION, SEED);
+    this.#rows = rows;
+    this.#dimension = dimension;
+  }
+
+  insertTo(rows: number): void {
+    const dimension = this.#dimension;
+    for (let row = this.#graph.getCurrentCount(); row < rows; row++) {
+      const vector = this.#rows.subarray(row * dimension, (row + 1) * dimension);
+      this.#graph.addPoint(vector, row, false);
+    }
+  }
+
+  /** Nothing is left to do once all rows are in. */
+  finish(): void {}
+
+  /** For the searches that follow. */
+  setEf(ef: number): void {
+    this.#graph.setEfSearch(ef);
+  }
+
+  search(query: Float32Array): number[] {
+    return this.#graph.searchKnn(query, LIMIT, undefined).neighbors;
+  }
+}
