@@ -230,13 +230,25 @@ describe('sources', () => {
       /similarity 0\.55, words 0\.\d\d, learnt 0\.12/,
     );
     expect(first.querySelector('.why')?.textContent).toContain(
-      'Up 2 places: you liked it for “somewhere cosy for a small guest”',
+      'Up 2 places: you chose it, or one close to it, for “somewhere cosy for a small guest”',
     );
     const widths = [...first.querySelectorAll('.bar rect:not(.track)')].map((rect) =>
       Number(rect.getAttribute('width')),
     );
     expect(widths.every((width) => width >= 0 && width <= 104)).toBe(true);
     expect(widths[0]).toBeCloseTo((0.55 / 1.3) * 104, 3);
+  });
+
+  it('are called liked only where the person said so', async () => {
+    const { session } = await open();
+    await ask('Where?');
+    const first = session.state.turns[0]?.turn.hits[0]?.id ?? '';
+    await session.rateHit('turn-1', first, 'up');
+    await settle();
+    expect(one('#source-1 .why').textContent).toContain('Up 2 places: you liked it for “');
+    await session.rateHit('turn-1', first, 'down');
+    await settle();
+    expect(one('#source-1 .why').textContent).toContain('you chose it, or one close to it, for “');
   });
 
   it('are rated by a press, and taken back by another', async () => {

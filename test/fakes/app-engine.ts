@@ -208,7 +208,7 @@ export function hitsOf(rows: readonly MilvusRow[], question: string): Hit[] {
     .map(({ row, score }, index) => {
       const parts = { similarity: 0.55 - index * 0.06, words: score * 0.05, learnt: 0 };
       const learnt = index === 0 ? 0.12 : 0;
-      const why = { places: 2, turnId: 't0', similarity: 0.8, liked: true };
+      const why = { places: 2, turnId: 'turn-1', similarity: 0.8, liked: true };
       return {
         id: String(row.id),
         rank: index + 1,

@@ -126,9 +126,11 @@ export const en: Messages = {
     similarity: 'similarity',
     words: 'words',
     learnt: 'learnt',
-    why: ({ places: by, question, liked }) => {
+    why: ({ places: by, question, liked, isRated }) => {
       const move = by === 0 ? 'Same place' : by > 0 ? `Up ${places(by)}` : `Down ${places(-by)}`;
-      return `${move}: you ${liked ? 'liked' : 'disliked'} it for “${question}”`;
+      const rated = liked ? 'you liked it' : 'you disliked it';
+      const passed = liked ? 'you chose it, or one close to it,' : 'you passed it over';
+      return `${move}: ${isRated ? rated : passed} for “${question}”`;
     },
     more: 'Read all',
     less: 'Read less',

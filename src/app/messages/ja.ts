@@ -119,10 +119,12 @@ export const ja: Messages = {
     similarity: '意味の近さ',
     words: '言葉',
     learnt: '学習',
-    why: ({ places, question, liked }) => {
+    why: ({ places, question, liked, isRated }) => {
       const move =
         places === 0 ? '順位は同じ' : places > 0 ? `${places}つ上へ` : `${-places}つ下へ`;
-      return `${move}：「${question}」で${liked ? '良い' : '良くない'}と評価したため`;
+      const rated = liked ? '良いと評価したため' : '良くないと評価したため';
+      const passed = liked ? 'これか近いものを選んだため' : '選ばなかったため';
+      return `${move}：「${question}」で${isRated ? rated : passed}`;
     },
     more: 'すべて読む',
     less: '短くする',

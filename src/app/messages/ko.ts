@@ -119,10 +119,12 @@ export const ko: Messages = {
     similarity: '뜻',
     words: '낱말',
     learnt: '배운 것',
-    why: ({ places, question, liked }) => {
+    why: ({ places, question, liked, isRated }) => {
       const move =
         places === 0 ? '순위 그대로' : places > 0 ? `${places}계단 위로` : `${-places}계단 아래로`;
-      return `${move}: “${question}”에서 ${liked ? '좋다고' : '좋지 않다고'} 평가했습니다`;
+      const rated = liked ? '좋다고 평가했습니다' : '좋지 않다고 평가했습니다';
+      const passed = liked ? '이것이나 가까운 것을 골랐습니다' : '고르지 않았습니다';
+      return `${move}: “${question}”에서 ${isRated ? rated : passed}`;
     },
     more: '모두 읽기',
     less: '줄이기',

@@ -116,7 +116,8 @@ export interface Messages {
     readonly similarity: string;
     readonly words: string;
     readonly learnt: string;
-    readonly why: (why: NonNullable<Hit['why']>) => string;
+    /** `isRated`: this very record was rated so for that question, and not only opened, left, or near one. */
+    readonly why: (why: NonNullable<Hit['why']> & { readonly isRated: boolean }) => string;
     readonly more: string;
     readonly less: string;
   };

@@ -117,10 +117,12 @@ export const zh: Messages = {
     similarity: '含义',
     words: '词语',
     learnt: '学到的',
-    why: ({ places, question, liked }) => {
+    why: ({ places, question, liked, isRated }) => {
       const move =
         places === 0 ? '名次不变' : places > 0 ? `上升 ${places} 位` : `下降 ${-places} 位`;
-      return `${move}：你在“${question}”中${liked ? '喜欢' : '不喜欢'}它`;
+      const rated = liked ? '喜欢它' : '不喜欢它';
+      const passed = liked ? '选了它或与它相近的' : '没有选它';
+      return `${move}：你在“${question}”中${isRated ? rated : passed}`;
     },
     more: '阅读全文',
     less: '收起',

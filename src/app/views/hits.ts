@@ -2,7 +2,7 @@
  * Hits: each a source with its number, one score and one bar of its parts, and why feedback moved it.
  */
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { Hit, ScoreParts, Vote } from '../../loop/types.ts';
+import type { Hit, ScoreParts, Vote, Why } from '../../loop/types.ts';
 import { recordOf } from '../collection.ts';
 import { icons } from '../icons.ts';
 import { LANGUAGE_TAGS } from '../language.ts';
@@ -71,10 +71,22 @@ function hitView(scene: Scene, hit: Hit, n: number, item: TurnItem | null): Temp
           ? nothing
           : html`<p class="visitor">${words.hit.visitor} <span lang=${LANGUAGE_TAGS[record.lang]}>${record.famous_visitor}</span></p>`
       }
-      ${hit.why ? html`<p class="why">${icons.learning}<span>${words.hit.why(hit.why)}</span></p>` : nothing}
+      ${hit.why ? html`<p class="why">${icons.learning}<span>${words.hit.why({ ...hit.why, isRated: isRated(scene, hit.id, hit.why) })}</span></p>` : nothing}
     </div>
     ${item ? rateHit(scene, item, hit.id, record.name) : nothing}
   </li>`;
+}
+
+/**
+ * Whether a person said this of this record. A record also rises for being close to a liked one or for
+ * having been opened, and falls for having been left: that is no rating, and is not called one.
+ */
+function isRated({ state }: Scene, id: string, { turnId, liked }: Why): boolean {
+  const past = state.turns.find(({ turn }) => turn.id === turnId);
+  if (!past) return false;
+  const wanted = liked ? 'up' : 'down';
+  const isCited = past.turn.citations.some((citation) => citation.id === id);
+  return past.hitVotes[id] === wanted || (isCited && past.vote === wanted);
 }
 
 function rateHit(scene: Scene, item: TurnItem, id: string, name: string): TemplateResult {

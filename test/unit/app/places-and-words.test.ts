@@ -69,8 +69,10 @@ describe('languages', () => {
     expect(count(3, 2, 0)).toBe('2 of 3 sentences are backed by a source');
     expect(count(1, 1, 0)).toBe('1 of 1 sentence is backed by a source');
     expect(count(2, 0, 2)).toBe('Not checked: the check of sentences reads English only');
-    expect(en.hit.why({ places: 1, question: 'q', turnId: 't', similarity: 1, liked: true })).toBe(
-      'Up one place: you liked it for “q”',
+    const why = { places: 1, question: 'q', turnId: 't', similarity: 1, liked: true } as const;
+    expect(en.hit.why({ ...why, isRated: true })).toBe('Up one place: you liked it for “q”');
+    expect(en.hit.why({ ...why, places: -2, liked: false, isRated: false })).toBe(
+      'Down 2 places: you passed it over for “q”',
     );
   });
 });
