@@ -165,7 +165,7 @@ describe('the index worker', () => {
     const name = fresh();
     const tab = openTab(name);
     await tab.milvus.createCollection(INNS);
-    const upgrade = indexedDB.open(name, 2);
+    const upgrade = indexedDB.open(`whorl/${name}`, 2);
     const upgraded = await new Promise<IDBDatabase>((resolve, reject) => {
       upgrade.onsuccess = () => resolve(upgrade.result);
       upgrade.onblocked = () => reject(new Error('our connection did not close'));

@@ -1,5 +1,7 @@
 /** Vite plugin: writes `sw.js` beside the page, with the list of what this build consists of. */
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import type { Plugin } from 'vite';
@@ -33,27 +35,42 @@ export async function serviceWorker(files: readonly string[], build: string): Pr
   return output[0].code;
 }
 
-/** The plugin; `extra` names files that the build copies without bundling them (icons, manifest). */
-export function offline(extra: readonly string[] = []): Plugin {
+/** Icons and manifest, copied by the build without bundling; the model has a store of its own. */
+function publicFiles(folder: string): Built[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ fileName: relative(folder, path).split(sep).join('/'), path }))
+    .filter(({ fileName }) => !fileName.startsWith('models/'))
+    .map(({ fileName, path }) => ({ fileName, content: readFileSync(path) }));
+}
+
+function hashOf(files: readonly Built[]): string {
+  const hash = createHash('sha256');
+  for (const { fileName, content } of files) hash.update(fileName).update(content);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The plugin. */
+export function offline(): Plugin {
+  let publicFolder = '';
   return {
     name: 'whorl-offline',
     apply: 'build',
     enforce: 'post',
+    configResolved(config) {
+      publicFolder = config.publicDir;
+    },
     async generateBundle(_, bundle) {
-      const built: Built[] = Object.values(bundle).map((file) => ({
+      const bundled: Built[] = Object.values(bundle).map((file) => ({
         fileName: file.fileName,
         content: file.type === 'chunk' ? file.code : file.source,
       }));
-      const hash = createHash('sha256');
-      for (const { fileName, content } of built.sort((a, b) =>
-        a.fileName < b.fileName ? -1 : 1,
-      )) {
-        hash.update(fileName).update(content);
-      }
+      const all = [...bundled, ...publicFiles(publicFolder)];
+      const built = all.sort((a, b) => (a.fileName < b.fileName ? -1 : 1));
       const names = built.map(({ fileName }) => fileName);
       const kept = names.filter((name) => !LEFT_OUT.test(name) && name !== 'index.html');
-      const files = ['./', ...kept, ...extra].sort();
-      const source = await serviceWorker(files, hash.digest('hex').slice(0, 16));
+      const source = await serviceWorker(['./', ...kept], hashOf(built));
       this.emitFile({ type: 'asset', fileName: 'sw.js', source });
     },
   };

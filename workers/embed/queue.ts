@@ -1,8 +1,9 @@
 /**
  * Work for one encoder, by priority. Contract: a job's sequences are encoded batch by batch; between
- * two batches the most urgent job goes on, so that a query waits for one batch of bulk work at most;
- * within a priority jobs go in the order of their arrival. An aborted job rejects at once and its
- * remaining batches never run.
+ * two batches the most urgent job goes on, so that a query waits for one batch of bulk work at most.
+ * Queries go in the order of their arrival; bulk jobs take turns, batch by batch, so that each of them
+ * shows life and none waits past its caller's deadline. An aborted job rejects at once and its remaining
+ * batches never run.
  */
 import { abortedError } from '../../src/shared/errors.ts';
 import { planBatches } from './batches.ts';
@@ -112,10 +113,12 @@ export class EncodeQueue {
       entry.done += batch.length;
       if (!entry.job.signal.aborted) entry.job.onProgress(entry.done);
     }
-    if (entry.batches.length > 0) return;
     const at = this.#waiting.indexOf(entry);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    entry.resolve(entry.vectors);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    if (entry.batches.length === 0) entry.resolve(entry.vectors);
+    else if (entry.job.priority === 'bulk') this.#waiting.push(entry);
+    else this.#waiting.unshift(entry);
   }
 
   async #encode(ids: readonly Int32Array[]): Promise<Float32Array> {

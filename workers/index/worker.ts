@@ -29,8 +29,14 @@ function pause(): Promise<void> {
   });
 }
 
-function openCore({ name, storage }: IndexOpenRequest): Promise<IndexCore> {
-  const durable = storage === 'indexeddb';
+/** Of the database and of its lock: the page that embeds us may have an `app` of its own. */
+function ownName(name: string): string {
+  return `whorl/${name}`;
+}
+
+function openCore(request: IndexOpenRequest): Promise<IndexCore> {
+  const name = ownName(request.name);
+  const durable = request.storage === 'indexeddb';
   const locks = (navigator as { readonly locks?: LockManager }).locks;
   return IndexCore.open({
     name,

@@ -93,6 +93,22 @@ describe('EncodeQueue', () => {
     expect(encoder.seen.flat().toSorted()).toEqual([1, 2, 3, 4, 9]);
   });
 
+  it('lets bulk jobs take turns, so that each shows life', async () => {
+    const encoder = new EchoEncoder();
+    const queue = queueOf(encoder);
+    const shown: string[] = [];
+    const bulk = (name: string, first: number) => ({
+      ...job(sequences([first, 8], [first + 1, 8], [first + 2, 8])),
+      onProgress: (done: number) => shown.push(`${name}${done}`),
+    });
+    const both = [queue.run(bulk('a', 1)), queue.run(bulk('b', 11))];
+    expect((await Promise.all(both)).map((vectors) => [...vectors])).toEqual([
+      [1, 8, 2, 8, 3, 8],
+      [11, 8, 12, 8, 13, 8],
+    ]);
+    expect(shown).toEqual(['a1', 'b1', 'a2', 'b2', 'a3', 'b3']);
+  });
+
   it('stops an aborted job between batches and lets the others go on', async () => {
     const encoder = new EchoEncoder();
     const queue = queueOf(encoder);
