@@ -4,7 +4,7 @@
  */
 import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
 import { createLoop } from './loop/loop.ts';
-import type { Loop, LoopOptions } from './loop/types.ts';
+import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
 import { embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
 import { resolveAssets } from './shared/assets.ts';
@@ -61,6 +61,8 @@ export class Engine extends EventTarget {
   readonly #index: Link<IndexContract>;
   readonly #start: SharedStart<EmbedderInfo, DownloadProgress>;
   readonly #closing = new AbortController();
+  /** One for all loops: by it they know that they share what they write. */
+  readonly #loopStore: LoopStore;
   #status: EngineStatus = IDLE;
   #bridge: Promise<void> | null = null;
 
@@ -88,6 +90,11 @@ export class Engine extends EventTarget {
     this.milvus = createMilvusClient((endpoint, body, options) =>
       this.#milvus(endpoint, body, options),
     );
+    this.#loopStore = {
+      ...this.milvus,
+      candidates: this.#candidates.bind(this),
+      canWrite: () => this.#status.store?.role !== 'follower',
+    };
   }
 
   /** A snapshot; never changes after it was read. */
@@ -155,8 +162,7 @@ export class Engine extends EventTarget {
       },
       embed: this.embed.bind(this),
     };
-    const store = { ...this.milvus, candidates: this.#candidates.bind(this) };
-    return createLoop({ store, embedder }, options);
+    return createLoop({ store: this.#loopStore, embedder }, options);
   }
 
   /** Ends the workers after letting the store finish what it had acknowledged. */

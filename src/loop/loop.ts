@@ -23,20 +23,20 @@ import { orAborted, sha256 } from './platform.ts';
 import { buildPlainPrompt, buildPrompt } from './prompt.ts';
 import { Rating } from './rating.ts';
 import { rankCandidates } from './retrieve.ts';
+import { type Serial, sharedSerial } from './serial.ts';
 import { Sibling } from './siblings.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { endedByItself, type Found, type Judged, recordOf, type Said } from './turn-record.ts';
 import { MemoryStore, type SpacedVector, vectorOf } from './turn-store.ts';
 import type {
   AskOptions,
   EnrichOptions,
   EnrichResult,
-  Generation,
   Hit,
   Learnt,
   Loop,
   LoopOptions,
   LoopSummary,
-  Prompt,
   Turn,
   TurnRecord,
 } from './types.ts';
@@ -51,27 +51,9 @@ export function createLoop(parts: LoopParts, options: LoopOptions): Loop {
   return new FeedbackLoop(parts, checkLoop(options));
 }
 
-interface Found {
-  readonly hits: readonly Hit[];
-  readonly learnt: Learnt | null;
-  /** Null: the turn is lexical. */
-  readonly at: SpacedVector | null;
-}
-
-interface Said {
-  readonly prompt: Prompt;
-  readonly generation: Generation;
-  readonly extractive: boolean;
-  readonly generator: string;
-}
-
-type Judged = Awaited<ReturnType<typeof evaluate>>;
-
 interface Call {
   readonly signal: AbortSignal;
 }
-
-const NO_TIME = { embed: 0, retrieve: 0, generate: 0, evaluate: 0, store: 0, total: 0 };
 
 const CLOCK: LoopClock = { now: () => performance.now(), wall: () => Date.now() };
 
@@ -83,6 +65,8 @@ class FeedbackLoop implements Loop {
   readonly #generated: Sibling;
   readonly #closing = new AbortController();
   readonly #rating: Rating;
+  readonly #answers: Serial;
+  readonly #enriching: Serial;
   #base: Promise<BaseCollection> | null = null;
   #lastWall = 0;
 
@@ -100,8 +84,11 @@ class FeedbackLoop implements Loop {
     this.#memorySibling = new Sibling(store, options.collectionName, 'memory', dimension);
     this.#generated = new Sibling(store, options.collectionName, 'generated', dimension);
     this.#memory = new MemoryStore(this.#memorySibling);
+    this.#answers = sharedSerial(store, `${options.collectionName} answers`);
+    this.#enriching = sharedSerial(store, `${options.collectionName} enrichment`);
     this.#rating = new Rating({
       memory: this.#memory,
+      queue: sharedSerial(store, `${options.collectionName} ratings`),
       embed: (text, call) => this.#embed(text, call),
       run: (signal, work) => this.#run(signal, work),
       randomId: this.#parts.randomId,
@@ -113,20 +100,33 @@ class FeedbackLoop implements Loop {
     const asked = checkQuestion('ask', question);
     checkAsk(options);
     const limit = checkLimit('ask', options.limit);
+    this.#requireWriter();
     return this.#run(options.signal, async (call) => {
       const watch = new Stopwatch(this.#parts.clock.now, options.onStage);
       const found = await this.#find(asked, limit, watch, call);
       options.onHits?.(found.hits);
       const said = await watch.time('generate', () => this.#say(asked, found.hits, options, call));
-      const judged = await watch.time('evaluate', () => this.#judge(said, found.at, call));
-      const draft = this.#record(asked, found, said, judged);
-      if (!endedByItself(said.generation)) {
-        const { stopReason } = said.generation;
-        return this.#rating.turn({ ...draft, timings: watch.timings(), draft: stopReason });
-      }
-      throwIfAborted(call.signal);
-      return this.#rating.turn(await this.#keep(draft, judged.answerVector, found, watch, call));
+      // One answer at a time is compared and kept, or two equal ones could pass side by side.
+      return this.#answers.run(() => this.#finish(asked, found, said, watch, call), call.signal);
     });
+  }
+
+  async #finish(
+    question: string,
+    found: Found,
+    said: Said,
+    watch: Stopwatch,
+    call: Call,
+  ): Promise<Turn> {
+    const judged = await watch.time('evaluate', () => this.#judge(said, found.at, call));
+    const mark = { id: this.#parts.randomId(), question, at: this.#timestamp() };
+    const draft = recordOf(mark, found, said, judged);
+    if (!endedByItself(said.generation)) {
+      const { stopReason } = said.generation;
+      return this.#rating.turn({ ...draft, timings: watch.timings(), draft: stopReason });
+    }
+    throwIfAborted(call.signal);
+    return this.#rating.turn(await this.#keep(draft, judged.answerVector, found, watch, call));
   }
 
   async search(
@@ -144,23 +144,26 @@ class FeedbackLoop implements Loop {
 
   async enrich(options: EnrichOptions): Promise<EnrichResult> {
     const checked = checkEnrich(options);
-    return this.#run(options.signal, async ({ signal }) => {
-      const { store, embedder, digest } = this.#parts;
-      const base = await this.#collection(signal);
-      return enrich(
-        { ...checked, signal },
-        {
-          store,
-          embedder,
-          base,
-          memory: this.#memorySibling,
-          generator: this.#options.generator,
-          prompt: (text) => buildPlainPrompt(text, digest),
-          digest,
-          timestamp: () => this.#timestamp(),
-          rules: { coverEntities, contradicts, findRepeat },
-        },
-      );
+    this.#requireWriter();
+    // A second run beside the first would not see its states and pay for every text again.
+    return this.#run(options.signal, ({ signal }) =>
+      this.#enriching.run(() => this.#enrich({ ...checked, signal }), signal),
+    );
+  }
+
+  async #enrich(options: Parameters<typeof enrich>[0]): Promise<EnrichResult> {
+    const { store, embedder, digest } = this.#parts;
+    const base = await this.#collection(options.signal);
+    return enrich(options, {
+      store,
+      embedder,
+      base,
+      memory: this.#memorySibling,
+      generator: this.#options.generator,
+      prompt: (text) => buildPlainPrompt(text, digest),
+      digest,
+      timestamp: () => this.#timestamp(),
+      rules: { coverEntities, contradicts, findRepeat },
     });
   }
 
@@ -189,6 +192,16 @@ class FeedbackLoop implements Loop {
 
   close(): void {
     this.#closing.abort(new WhorlError('closed', 'The loop was closed.'));
+  }
+
+  /** What a generator gives is paid for: none is asked for what could not be kept. */
+  #requireWriter(): void {
+    if (this.#parts.store.canWrite?.() ?? true) return;
+    throw new WhorlError(
+      'not_leader',
+      'Another tab writes to this storage, so that an answer could not be kept. Nothing was generated; ask there, or close it and try again.',
+      { retryable: true },
+    );
   }
 
   /** Every call ends when its own signal or the loop does. */
@@ -311,41 +324,21 @@ class FeedbackLoop implements Loop {
     const recent = at ? await answersNear(this.#generated, at, call) : [];
     const embed = async (texts: readonly string[]) =>
       (await embedder.embed(texts, { ...call, priority: 'query' })).vectors;
-    return this.#parts.evaluate(
-      {
-        question: prompt.question,
-        answer: generation.text,
-        prompt,
-        extractive,
-        stopReason: generation.stopReason,
-        recent,
-      },
-      at ? embed : null,
-    );
-  }
-
-  #record(question: string, found: Found, said: Said, judged: Judged): TurnRecord {
-    const { generation, prompt, extractive, generator } = said;
-    return {
-      id: this.#parts.randomId(),
-      question,
-      at: this.#timestamp(),
-      retrieval: found.at ? 'hybrid' : 'lexical',
-      generator,
-      extractive,
-      model: generation.model,
-      hits: found.hits,
-      prompt,
+    const input = {
+      question: prompt.question,
       answer: generation.text,
-      citations: judged.citations,
-      verdict: judged.verdict,
-      usage: generation.usage,
-      timings: NO_TIME,
-      vote: null,
-      hitVotes: {},
-      generatedId: null,
-      ...(generation.instead ? { instead: generation.instead } : {}),
+      prompt,
+      extractive,
+      stopReason: generation.stopReason,
+      recent,
     };
+    try {
+      return await this.#parts.evaluate(input, at ? embed : null, call);
+    } catch (error) {
+      // The answer is paid for: it is judged by words alone, and the verdict says so.
+      if (!isModelLost(error)) throw error;
+      return this.#parts.evaluate(input, null, call);
+    }
   }
 
   /** The answer first, then the turn that names it: a crash between leaves an answer too many, never a dangling name. */
@@ -389,7 +382,17 @@ class FeedbackLoop implements Loop {
   }
 }
 
-/** A generation that was cut by a bound or refused is shown and not kept. */
-function endedByItself({ stopReason }: Generation): boolean {
-  return stopReason === 'end_turn' || stopReason === 'stop_sequence';
+/** Errors of an embedder that was there when the question was embedded. */
+const MODEL_LOST: ReadonlySet<string> = new Set([
+  'embedder_unavailable',
+  'worker_lost',
+  'worker_start_failed',
+  'backend_failed',
+  'backend_wrong',
+  'out_of_memory',
+  'deadline',
+]);
+
+function isModelLost(error: unknown): boolean {
+  return isWhorlError(error) && MODEL_LOST.has(error.code);
 }

@@ -1,9 +1,9 @@
 /** Turns that can be rated: what a person says becomes an event, and the event changes. */
-import { throwIfAborted, WhorlError } from '../shared/errors.ts';
+import { WhorlError } from '../shared/errors.ts';
 import { changesFor, type FeedbackEvent, feedbackAfter } from './feedback.ts';
 import type { Feedback } from './memory.ts';
 import { refuseUnknown } from './options.ts';
-import { Serial } from './serial.ts';
+import type { Serial } from './serial.ts';
 import type { MemoryStore, SpacedVector } from './turn-store.ts';
 import type { Turn, TurnRecord, Vote } from './types.ts';
 
@@ -17,6 +17,8 @@ interface Optional {
 
 export interface RatingParts {
   readonly memory: MemoryStore;
+  /** A rating reads, changes and writes; one after the other none is lost. */
+  readonly queue: Serial;
   /** Null while no model is ready. */
   readonly embed: (text: string, call: Call) => Promise<SpacedVector | null>;
   /** Joins the caller's signal with the loop's own end. */
@@ -33,8 +35,6 @@ type EventBody =
 
 export class Rating {
   readonly #parts: RatingParts;
-  /** A rating reads, changes and writes; one after the other none is lost. */
-  readonly #queue = new Serial();
 
   constructor(parts: RatingParts) {
     this.#parts = parts;
@@ -65,9 +65,8 @@ export class Rating {
   }
 
   #rate(turnId: string, body: EventBody, call: Call): Promise<Feedback> {
-    const { memory, embed, randomId, timestamp } = this.#parts;
-    return this.#queue.run(async () => {
-      throwIfAborted(call.signal);
+    const { memory, queue, embed, randomId, timestamp } = this.#parts;
+    return queue.run(async () => {
       const { feedback, question, space } = await memory.feedbackOf(turnId, call);
       const event: FeedbackEvent = { ...body, id: randomId(), turnId, at: timestamp() };
       const changes = changesFor(event, feedback);
@@ -75,7 +74,7 @@ export class Rating {
       const at = space === '' && changes.length > 0 ? await embed(question, call) : null;
       await memory.apply(changes, call, at ? new Map([[turnId, at]]) : new Map());
       return feedbackAfter(changes, feedback);
-    });
+    }, call.signal);
   }
 }
 

@@ -26,11 +26,16 @@ export interface LoopStore
   > {
   /** Dense and lexical candidates in one call; the page's own store has it. */
   candidates(request: CandidatesRequest, options?: CallOptions): Promise<CandidatesResult>;
+  /**
+   * False where a write would be refused, such as in a second tab: nothing is then generated that could
+   * not be kept. Absent: always true.
+   */
+  canWrite?(): boolean;
 }
 
 /** What the loop needs of an embedder. */
 export interface LoopEmbedder {
-  /** Null while no model is ready: the turn is then lexical and says so. */
+  /** False while no model is ready: the turn is then lexical and says so. */
   readonly ready: boolean;
   embed(
     texts: readonly string[],

@@ -1,6 +1,7 @@
 /** What the engine does when its workers die, fail to start, or lose sight of each other. The workers are doubles on ports. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine.ts';
+import { extractive } from '../../src/loop/generate/extractive.ts';
 import { WhorlError } from '../../src/shared/errors.ts';
 import { type Handlers, serve } from '../../src/shared/link.ts';
 import type { EmbedContract, IndexContract, StoreStatus } from '../../src/shared/types.ts';
@@ -137,6 +138,9 @@ describe('the engine', () => {
     // Also the store that a call has started says what becomes of it.
     await expect.poll(() => workers.tell({ ...STORE, role: 'follower' })).toBe(true);
     await expect.poll(() => engine.status.store?.role).toBe('follower');
+    // A loop knows it, too: an answer that could not be kept is not paid for.
+    const loop = engine.loop({ collectionName: 'c', textField: 't', generator: extractive() });
+    await expect(loop.ask('Ale?')).rejects.toMatchObject({ code: 'not_leader' });
   });
 
   test('a store that cannot be opened: the reason, and no worker started to be ended', async () => {
