@@ -239,6 +239,17 @@ describe('sources', () => {
     expect(widths[0]).toBeCloseTo((0.55 / 1.3) * 104, 3);
   });
 
+  it.each([
+    ['a record that was left and rose', { places: 2, liked: false }],
+    ['a liked record that fell', { places: -1, liked: true }],
+    ['a record that was left and stayed', { places: 0, liked: false }],
+  ])('say no reason that speaks against itself: %s', async (_, change) => {
+    await open({ script: { why: change } });
+    await ask('Where?');
+    expect(document.querySelectorAll('.hit')).toHaveLength(5);
+    expect(document.querySelectorAll('.why')).toHaveLength(0);
+  });
+
   it('are called liked only where the person said so', async () => {
     const { session } = await open();
     await ask('Where?');

@@ -28,6 +28,8 @@ export interface FakeScript {
   /** Throws to make a question fail. */
   readonly onAsk?: (question: string) => void;
   readonly extractive?: boolean;
+  /** What differs in the reason of the first hit: it rose by two places, as it was liked. */
+  readonly why?: { readonly places?: number; readonly liked?: boolean };
   /** Ends the answer by a bound or a refusal: shown, not stored. */
   readonly draft?: StopReason;
 }
@@ -161,7 +163,7 @@ class FakeLoop implements Loop {
   async ask(question: string, options: AskOptions = {}): Promise<Turn> {
     const { script, rows } = this.#engine;
     options.onStage?.('retrieve');
-    const hits = hitsOf(rows, question);
+    const hits = hitsOf(rows, question, script.why);
     options.onHits?.(hits);
     options.onStage?.('generate');
     script.onAsk?.(question);
@@ -200,7 +202,11 @@ class FakeLoop implements Loop {
   close(): void {}
 }
 
-export function hitsOf(rows: readonly MilvusRow[], question: string): Hit[] {
+export function hitsOf(
+  rows: readonly MilvusRow[],
+  question: string,
+  change: FakeScript['why'] = {},
+): Hit[] {
   return rows
     .map((row) => ({ row, score: overlap(String(row.description), question) }))
     .sort((a, b) => b.score - a.score)
@@ -208,7 +214,7 @@ export function hitsOf(rows: readonly MilvusRow[], question: string): Hit[] {
     .map(({ row, score }, index) => {
       const parts = { similarity: 0.55 - index * 0.06, words: score * 0.05, learnt: 0 };
       const learnt = index === 0 ? 0.12 : 0;
-      const why = { places: 2, turnId: 'turn-1', similarity: 0.8, liked: true };
+      const why = { places: 2, turnId: 'turn-1', similarity: 0.8, liked: true, ...change };
       return {
         id: String(row.id),
         rank: index + 1,

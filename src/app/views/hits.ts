@@ -71,10 +71,23 @@ function hitView(scene: Scene, hit: Hit, n: number, item: TurnItem | null): Temp
           ? nothing
           : html`<p class="visitor">${words.hit.visitor} <span lang=${LANGUAGE_TAGS[record.lang]}>${record.famous_visitor}</span></p>`
       }
-      ${hit.why ? html`<p class="why">${icons.learning}<span>${words.hit.why({ ...hit.why, isRated: isRated(scene, hit.id, hit.why) })}</span></p>` : nothing}
+      ${whyLine(scene, hit)}
     </div>
     ${item ? rateHit(scene, item, hit.id, record.name) : nothing}
   </li>`;
+}
+
+/**
+ * Why feedback moved a hit. Nothing where the past question speaks for the other direction, as when a
+ * record that was left rises with what lies close to it: the sentence would contradict itself.
+ */
+function whyLine(scene: Scene, { id, why }: Hit): TemplateResult | typeof nothing {
+  if (!why) return nothing;
+  const rated = isRated(scene, id, why);
+  const isAgainst = why.liked ? why.places < 0 : why.places > 0;
+  if (isAgainst || (why.places === 0 && !rated)) return nothing;
+  const text = scene.words.hit.why({ ...why, isRated: rated });
+  return html`<p class="why">${icons.learning}<span>${text}</span></p>`;
 }
 
 /**
