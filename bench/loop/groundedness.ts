@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { evaluate } from '../../src/loop/evaluate/index.ts';
-import { sentencesOf } from '../../src/loop/evaluate/sentences.ts';
+import { sentencesOf } from '../../src/loop/sentences.ts';
 import type { Prompt } from '../../src/loop/types.ts';
 import { LexicalIndex } from '../../workers/index/lexical/lexical-index.ts';
 import { Minilm, modelMissing } from './minilm.ts';

@@ -7,6 +7,7 @@
  * inside a source is defused. Invisible and bidirectional characters are taken out. Text that a
  * generation wrote is left out: context is built from human records only.
  */
+import { CITATION_MARK } from './citation-marks.ts';
 import { cleanText, oneLine } from './clean-text.ts';
 import { cutToTokens, estimateTokens } from './token-estimate.ts';
 import type { Hit, Prompt, PromptSource } from './types.ts';
@@ -96,14 +97,13 @@ function draftOf(hit: Hit, input: PromptInput): Draft | null {
   return { id: hit.id, heading: lines.join('\n'), body };
 }
 
-/** Every form in which a citation is recognised: `[1]`, `[1, 3]`, `【1】`. */
-const CITATION = /[[【［]\s*\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］]/gu;
+const MARK = new RegExp(CITATION_MARK, 'gu');
 
 /** What could close a fence or pass for a citation, made harmless and still readable. */
 function defuse(text: string): string {
   return text
     .replace(/<(?=\s*\/?\s*(?:source|question|system)\b)/gi, '‹')
-    .replace(CITATION, (mark) => `(${mark.slice(1, -1)})`);
+    .replace(MARK, (mark) => `(${mark.slice(1, -1)})`);
 }
 
 /** Cuts sources to the budget; what a short one leaves over goes to the longer ones. */

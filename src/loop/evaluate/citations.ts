@@ -1,7 +1,8 @@
+import { CITATION } from '../citation-marks.ts';
 import type { Citation, PromptSource } from '../types.ts';
 
-/** `[1]`, `[1, 2]`, `[1-3]` and their full-width forms; `[1](url)` is a link. */
-const MARK = /[[【［]\s*(\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*)\s*[\]】］](?!\()/gu;
+const MARK = new RegExp(CITATION, 'gu');
+const MARK_WITH_SPACE = new RegExp(`\\s?${CITATION}`, 'gu');
 const MOST_IN_A_RANGE = 20;
 
 /**
@@ -23,9 +24,7 @@ export function parseCitations(answer: string, sources: readonly PromptSource[])
 
 /** The text without its citation marks and without the space before them. */
 export function withoutMarks(text: string): string {
-  return text
-    .replace(/\s?[[【［]\s*\d{1,3}(?:\s*[,，、;–-]\s*\d{1,3})*\s*[\]】］](?!\()/gu, '')
-    .trim();
+  return text.replace(MARK_WITH_SPACE, '').trim();
 }
 
 type Place = [number: number, start: number, end: number];

@@ -1,4 +1,5 @@
 import { throwIfAborted, WhorlError } from '../../shared/errors.ts';
+import { sentencesOf } from '../sentences.ts';
 import type { Citation, Prompt, StopReason, Verdict } from '../types.ts';
 import { parseCitations, withoutMarks } from './citations.ts';
 import { decide } from './decide.ts';
@@ -6,7 +7,6 @@ import { findRepeat, type KnownText, likeness } from './duplicates.ts';
 import { readEvidence } from './evidence.ts';
 import { type GateSettings, LENIENT, STRICT } from './gate.ts';
 import { draftOf, judge } from './judge.ts';
-import { sentencesOf } from './sentences.ts';
 import type { EmbedTexts, Vectors } from './vectors.ts';
 
 export interface EvaluateInput {

@@ -1,7 +1,7 @@
+import { sentencesOf } from '../sentences.ts';
 import type { PromptSource } from '../types.ts';
 import { type Claim, readClaim, type Word } from './english-words.ts';
 import { textKey } from './fold.ts';
-import { sentencesOf } from './sentences.ts';
 
 /** One sentence of a source, read once. */
 export interface SourceSentence {

@@ -3,5 +3,4 @@ export { findRepeat, type KnownText, likeness, type Repeat } from './duplicates.
 export { type EvaluateInput, type EvaluateOptions, type Evaluation, evaluate } from './evaluate.ts';
 export { textKey } from './fold.ts';
 export { contradicts, coverEntities, type RecordFields } from './record.ts';
-export { type Sentence, sentencesOf } from './sentences.ts';
 export type { EmbedTexts } from './vectors.ts';

@@ -1,3 +1,4 @@
+import type { Sentence } from '../sentences.ts';
 import type { Citation, SentenceVerdict } from '../types.ts';
 import { type Alignment, align } from './align.ts';
 import { withoutMarks } from './citations.ts';
@@ -14,7 +15,6 @@ import {
   STRICT,
   shortfall,
 } from './gate.ts';
-import type { Sentence } from './sentences.ts';
 import { type EmbedTexts, embedAll, type Vectors } from './vectors.ts';
 
 /** Sentences of an answer that are judged by vectors; the gate abstains on those behind. */

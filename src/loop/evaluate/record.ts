@@ -2,9 +2,10 @@
  * What can be asked of a text that was written for a record. Groundedness cannot gate invention; that
  * the text is about this record, and does not deny what the record says, can be checked.
  */
+
+import { sentencesOf } from '../sentences.ts';
 import { readClaim } from './english-words.ts';
 import { textKey } from './fold.ts';
-import { sentencesOf } from './sentences.ts';
 
 /** Values of a record by field name. */
 export type RecordFields = { readonly [field: string]: string | number };

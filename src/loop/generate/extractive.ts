@@ -7,13 +7,14 @@
  * meaning, which words alone do not see.
  */
 import { throwIfAborted } from '../../shared/errors.ts';
+import { sentencesOf } from '../sentences.ts';
 import type { GenerateOptions, Generation, Generator, Prompt, PromptSource } from '../types.ts';
 import { languageOf, PHRASES, type Phrases } from './phrases.ts';
-import { sentencesOf, termsOf } from './text-units.ts';
+import { termsOf } from './text-units.ts';
 
 const SENTENCES = 3;
 const RANK_WEIGHT = 0.25;
-/** A sentence counts as an answer when it holds at least this share of the question's words. */
+/** A sentence counts as an answer when it holds at least this share of the question's words, by rarity. */
 const ENOUGH = 0.2;
 /** A further sentence must be worth this much of the best one. */
 const NEAR_BEST = 0.5;
@@ -77,7 +78,9 @@ function sentencesOfSource(source: PromptSource): Omit<Sentence, 'overlap' | 'wo
   const heading = new Set(termsOf(source.heading ?? ''));
   const body = source.text.slice(source.heading?.length ?? 0);
   const sentences = sentencesOf(body.trim() === '' ? source.text : body);
-  return sentences.map((text, position) => {
+  return sentences.map((sentence, position) => {
+    // A source may break its lines inside a sentence.
+    const text = sentence.text.replace(/\s+/g, ' ');
     // The heading names what the first sentence is about: "name: Green Dragon".
     const own = termsOf(text);
     const terms = new Set(position === 0 ? [...own, ...heading] : own);

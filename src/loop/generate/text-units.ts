@@ -1,6 +1,5 @@
-/** Sentences and comparable terms of a text, in scripts with and without spaces. */
+/** Comparable terms of a text, in scripts with and without spaces. */
 
-const SENTENCE_ENDS = new Intl.Segmenter('und', { granularity: 'sentence' });
 /** A run of one East Asian script, or a word of another one. */
 const WORDS =
   /[\p{Script=Han}々]+|[\p{Script=Katakana}ー]+|\p{Script=Hiragana}+|\p{Script=Hangul}+|[\p{L}\p{N}]+/gu;
@@ -14,30 +13,11 @@ const GRAMMAR = new Set(
 /** Endings that a question and its answer differ in: taverns, visited, visiting. */
 const ENDINGS = /(?:ies|ing|ed|es|s|y)$/;
 const SHORTEST_STEM = 3;
-/** A full stop that does not end a sentence. */
-const ABBREVIATIONS = /(?:\b(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e)|\b\p{Lu})\.$/u;
-
 const STOP = new Set(
   'a an and are as at be by for from has have in is it its of on or that the this to was were which with what how do does can who whom where when why did any there i you my me we our your'.split(
     ' ',
   ),
 );
-
-/** Sentences in order, trimmed, without empty ones; a line break ends a sentence. */
-export function sentencesOf(text: string): string[] {
-  const sentences: string[] = [];
-  for (const line of text.split('\n')) {
-    let open = '';
-    for (const { segment } of SENTENCE_ENDS.segment(line)) {
-      open += segment;
-      if (ABBREVIATIONS.test(open.trimEnd())) continue;
-      sentences.push(open.trim());
-      open = '';
-    }
-    sentences.push(open.trim());
-  }
-  return sentences.filter((sentence) => /[\p{L}\p{N}]/u.test(sentence));
-}
 
 /**
  * Terms that can be compared: words without a common ending, case-folded; pairs of neighbouring

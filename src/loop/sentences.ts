@@ -3,6 +3,7 @@
  * abbreviation, does not end a sentence before a small letter, knows nothing of citation marks, and
  * differs between browsers: a verdict must not.
  */
+import { CITATION } from './citation-marks.ts';
 
 export interface Sentence {
   /** Offsets in UTF-16 units, without white space around. */
@@ -13,7 +14,7 @@ export interface Sentence {
 }
 
 const CLOSERS = '["\'”’»）)\\]」』】》〉]*';
-const MARKS = '(?:\\s*[\\[【［]\\d{1,3}(?:\\s*[,，、;–-]\\s*\\d{1,3})*[\\]】］](?!\\())*';
+const MARKS = `(?:\\s*${CITATION})*`;
 /** An end mark with what belongs to it, or a line break. */
 const END = new RegExp(
   `(?<east>[。！？｡]+)${CLOSERS}${MARKS}|(?<west>[.!?…؟۔।॥]+)${CLOSERS}${MARKS}|(?<line>\\n\\s*)`,

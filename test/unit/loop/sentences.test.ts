@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sentencesOf } from '../../../src/loop/evaluate/index.ts';
+import { sentencesOf } from '../../../src/loop/sentences.ts';
 
 const cut = (text: string) => sentencesOf(text).map((sentence) => sentence.text);
 
