@@ -104,7 +104,10 @@ function check(options: ClaudeOptions): Checked {
   if (model !== null && !/^[\w.:/-]{1,128}$/.test(model))
     throw invalid(`"model" is not the name of a model.`);
   const temperature = options.temperature ?? null;
-  if (temperature !== null && !(temperature >= 0 && temperature <= 1))
+  if (
+    temperature !== null &&
+    (typeof temperature !== 'number' || !(temperature >= 0 && temperature <= 1))
+  )
     throw invalid(`"temperature" must be 0..1, not ${temperature}.`);
   return {
     url: messagesUrl(options.endpoint),
@@ -188,14 +191,10 @@ async function attemptOnce(
     const response = await dog.race(send(options, prompt, how, dog.signal));
     return await receive(response, options, how, shown, dog);
   } catch (error) {
-    throw dog.reason() ?? asGenerationError(error);
+    throw dog.reason() ?? asWhorlError(error);
   } finally {
     dog.end();
   }
-}
-
-function asGenerationError(error: unknown): WhorlError {
-  return isWhorlError(error) ? error : asWhorlError(error);
 }
 
 async function send(

@@ -100,6 +100,18 @@ describe('claude', () => {
     expect(seen[0]?.init.headers).toMatchObject({ 'x-a': '1', 'content-type': 'application/json' });
   });
 
+  it('sends a temperature when it is given one, also 0, and none otherwise', async () => {
+    const upstream = await server({ text: TEXT });
+    await generator(upstream.url, { temperature: 0 }).generate(PROMPT);
+    await generator(upstream.url).generate(PROMPT);
+    expect(upstream.requests[0]?.body).toMatchObject({ temperature: 0 });
+    expect(upstream.requests[1]?.body).not.toHaveProperty('temperature');
+  });
+
+  it.each([-0.1, 1.1, Number.NaN, '0' as never])('refuses the temperature %s', (temperature) => {
+    expect(() => claude({ endpoint: 'https://h.example', temperature })).toThrow(/"temperature"/);
+  });
+
   it.each([
     'max_tokens',
     'refusal',
