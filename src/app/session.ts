@@ -5,7 +5,7 @@
  */
 
 import type { Loop, StopReason, Turn, Vote } from '../loop/types.ts';
-import { asWhorlError } from '../shared/errors.ts';
+import { asWhorlError, WhorlError } from '../shared/errors.ts';
 import { Asking } from './asking.ts';
 import {
   addRecord,
@@ -38,6 +38,7 @@ export type Notice =
 export const MAX_QUESTION = 2_000;
 
 const SEEDED = 'whorl.seeded';
+const LOST = new WhorlError('storage_lost', 'The collection that was filled here is gone.');
 const FOUND_LIMIT = 8;
 const FOLLOW_MS = 2_000;
 
@@ -66,7 +67,7 @@ export class Session extends EventTarget {
   async start(): Promise<void> {
     void this.#askProxy();
     void this.#measureRoom();
-    void this.#keepSite();
+    void this.#ports.keepSite().then((isOffline) => this.#set({ isOffline }));
     try {
       const engine = await this.#ports.startEngine();
       if (this.#closing.signal.aborted) return void engine.close();
@@ -215,8 +216,10 @@ export class Session extends EventTarget {
     if (!engine) return;
     try {
       const records = await readRecords(engine.milvus, this.#signal());
-      const isBegun = this.#ports.memo.read(SEEDED) === null;
-      const missing = isBegun ? missingFrom(records ?? [], this.#ports.sample) : [];
+      const isFilled = this.#ports.memo.read(SEEDED) !== null;
+      const missing = isFilled && records ? [] : missingFrom(records ?? [], this.#ports.sample);
+      // Filled once, and now there is not even a collection: the browser, not the person, took it away.
+      if (isFilled && !records) this.#fail('index', LOST, null);
       if (missing.length > 0) return await this.#begin(engine, missing);
       this.#set({ records: records ?? [], indexing: { state: 'ready' } });
       this.#ports.memo.write(SEEDED, '1');
@@ -359,10 +362,6 @@ export class Session extends EventTarget {
 
   async #askProxy(): Promise<void> {
     this.#set({ claude: await this.#ports.probe(this.#closing.signal) });
-  }
-
-  async #keepSite(): Promise<void> {
-    this.#set({ isOffline: await this.#ports.keepSite() });
   }
 
   async #measureRoom(): Promise<void> {

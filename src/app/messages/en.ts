@@ -354,6 +354,10 @@ export const en: Messages = {
         next: 'Nothing was changed. Shorten it and try again.',
       },
     },
+    begunAnew: {
+      what: 'The browser took the stored records and turns away.',
+      next: 'The sample records are read anew; what you added and rated is gone.',
+    },
     other: {
       what: 'This did not work.',
       next: 'What was saved is untouched. Try again.',

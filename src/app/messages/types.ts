@@ -230,6 +230,8 @@ export interface Messages {
   readonly problem: {
     readonly title: string;
     readonly byCode: { readonly [code in ErrorCode]?: ProblemWords };
+    /** The stored data is gone, and the page has begun again by itself. */
+    readonly begunAnew: ProblemWords;
     /** For codes without words of their own. */
     readonly other: ProblemWords;
     readonly details: string;

@@ -3,6 +3,7 @@
  */
 import { html, nothing, type TemplateResult } from 'lit';
 import { icons, mark } from '../icons.ts';
+import type { ProblemWords } from '../messages/types.ts';
 import { VIEWS, type View } from '../route.ts';
 import { isIndexed, type Problem } from '../state.ts';
 import { askView } from './ask.ts';
@@ -74,13 +75,14 @@ function statusLine(scene: Scene): TemplateResult {
 
 function problemView(scene: Scene, problem: Problem): TemplateResult {
   const { words, session } = scene;
-  const { what, next } = words.problem.byCode[problem.code] ?? words.problem.other;
+  const { what, next } = wordsOf(scene, problem);
   const { retry } = problem;
-  const button = RELOAD.has(problem.code)
-    ? html`<button class="button" @click=${() => location.reload()}>${icons.retry} ${words.problem.reload}</button>`
-    : retry
-      ? html`<button class="button" @click=${() => again(scene, problem, retry)}>${icons.retry} ${words.problem.retry}</button>`
-      : nothing;
+  const button =
+    RELOAD.has(problem.code) && !isBegunAnew(problem)
+      ? html`<button class="button" @click=${() => location.reload()}>${icons.retry} ${words.problem.reload}</button>`
+      : retry
+        ? html`<button class="button" @click=${() => again(scene, problem, retry)}>${icons.retry} ${words.problem.retry}</button>`
+        : nothing;
   return html`<section class="problem" role="alert" aria-label=${words.problem.title}>
     ${icons.warn}
     <div>
@@ -90,6 +92,16 @@ function problemView(scene: Scene, problem: Problem): TemplateResult {
     </div>
     <button class="button quiet icon-only" aria-label=${words.problem.dismiss} @click=${() => session.dismiss()}>${icons.close}</button>
   </section>`;
+}
+
+function wordsOf({ words }: Scene, problem: Problem): ProblemWords {
+  if (isBegunAnew(problem)) return words.problem.begunAnew;
+  return words.problem.byCode[problem.code] ?? words.problem.other;
+}
+
+/** Seen while filling the index, so the page is at it already. */
+function isBegunAnew({ code, during, retry }: Problem): boolean {
+  return code === 'storage_lost' && during === 'index' && retry === null;
 }
 
 /** A question is asked where its answer will be seen; anything else is repeated where one is. */

@@ -145,6 +145,18 @@ describe('the first visit', () => {
     expect(new Set(names).size).toBe(sampleRecords.length);
   });
 
+  it('begins anew and says so when the browser took everything away', async () => {
+    const { session, engine, memory } = stage();
+    memory.set('whorl.seeded', '1');
+    await session.start();
+    expect(engine.rows).toHaveLength(sampleRecords.length);
+    expect(session.state.indexing.state).toBe('ready');
+    expect(session.state.problem).toMatchObject({ code: 'storage_lost', during: 'index' });
+    session.submit('Which inn?');
+    await settle();
+    expect(engine.turnsStored).toHaveLength(1);
+  });
+
   it('does not bring back what the person deleted', async () => {
     const { session, engine, memory } = stage({}, (one) => {
       one.hasCollection = true;
