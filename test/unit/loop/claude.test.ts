@@ -101,11 +101,21 @@ describe('claude', () => {
   });
 
   it('sends a temperature when it is given one, also 0, and none otherwise', async () => {
-    const upstream = await server({ text: TEXT });
-    await generator(upstream.url, { temperature: 0 }).generate(PROMPT);
-    await generator(upstream.url).generate(PROMPT);
-    expect(upstream.requests[0]?.body).toMatchObject({ temperature: 0 });
-    expect(upstream.requests[1]?.body).not.toHaveProperty('temperature');
+    const bodies: unknown[] = [];
+    const fetch = async (_: unknown, init?: RequestInit) => {
+      bodies.push(JSON.parse(String(init?.body)));
+      return new Response('no', { status: 404 });
+    };
+    const url = 'https://h.example';
+    await generator(url, { fetch, temperature: 0 })
+      .generate(PROMPT)
+      .catch(() => {});
+    await generator(url, { fetch })
+      .generate(PROMPT)
+      .catch(() => {});
+    expect(bodies).toHaveLength(2);
+    expect(bodies[0]).toMatchObject({ temperature: 0 });
+    expect(bodies[1]).not.toHaveProperty('temperature');
   });
 
   it.each([-0.1, 1.1, Number.NaN, '0' as never])('refuses the temperature %s', (temperature) => {
