@@ -10,10 +10,11 @@ import { asWhorlError, isWhorlError, WhorlError } from '../shared/errors.ts';
 import type { MilvusRow, VectorValue } from '../shared/milvus-types.ts';
 import type { BaseCollection } from './collection.ts';
 import { type EnrichRules, type TakenText, whyNotOf, whyRepeated } from './enrich-gate.ts';
+import { findSame, presentKeys } from './enrich-records.ts';
 import { type EnrichState, keepState, readStates } from './enrich-state.ts';
 import type { CheckedEnrich } from './options.ts';
 import { Serial } from './serial.ts';
-import { quote, type Sibling } from './siblings.ts';
+import type { Sibling } from './siblings.ts';
 import { fieldsOf, hasValue, render } from './template.ts';
 import type {
   EnrichProgress,
@@ -50,8 +51,6 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'network',
 ]);
 const ONLY_QUOTES = 'The offline generator answered, and it cannot write a text.';
-/** Longest value that a filter compares when an inserted record is looked for. */
-const MAX_COMPARED = 1_024;
 /** What is paid for is kept, also when the run is cancelled meanwhile. */
 const NEVER = new AbortController().signal;
 
@@ -77,6 +76,11 @@ function checkRows(options: Options, { base, generator }: EnrichParts): void {
     );
   const needed = [...fieldsOf(options.template), ...(options.mention ?? [])];
   options.rows.forEach((row, i) => {
+    if (base.autoId && hasValue(row, base.keyField))
+      throw new WhorlError(
+        'invalid_option',
+        `enrich: record ${i} has "${base.keyField}", which the collection generates (autoID), so that it could not be inserted; nothing was generated. Leave it out.`,
+      );
     const missing = needed.find((field) => !hasValue(row, field));
     if (missing !== undefined)
       throw new WhorlError(
@@ -113,11 +117,23 @@ class Run {
     const { rows, into, signal, concurrency } = this.#options;
     this.#keys = await Promise.all(rows.map((row) => this.#keyOf(row)));
     this.#states = await readStates(this.#parts.memory, into, { signal });
+    await this.#reopenGone();
     for (const { state, key, text, vector } of this.#states.values())
       if (state === 'inserted' && vector) this.#taken.push({ id: key, text, vector });
     const waiting = new Map(this.#keys.map((key, i) => [key, rows[i] as MilvusRow]));
     const queue = waiting.entries();
     await settled(Array.from({ length: concurrency }, () => this.#work(queue)));
+  }
+
+  /** A record that was deleted, or whose collection was dropped, is inserted again: its text is kept. */
+  async #reopenGone(): Promise<void> {
+    const inserted = [...this.#states.values()].filter(({ state }) => state === 'inserted');
+    const ids = inserted.map(({ recordId }) => recordId);
+    const { signal } = this.#options;
+    const present = await presentKeys(this.#parts, ids, { signal });
+    for (const state of inserted)
+      if (!present.has(state.recordId))
+        this.#states.set(state.key, { ...state, state: 'generated', recordId: '' });
   }
 
   finish(): EnrichResult {
@@ -268,7 +284,9 @@ class Run {
       const { upsertIds } = await store.upsert(body, call);
       return String(upsertIds[0]);
     }
-    const there = resumed ? await this.#find(whole) : null;
+    // A crash may have fallen between its insertion and the note of it.
+    const { signal } = this.#options;
+    const there = resumed ? await findSame(this.#parts, whole, into, { signal }) : null;
     if (there !== null) return there;
     const { insertIds } = await store.insert(body, call);
     return String(insertIds[0]);
@@ -286,27 +304,6 @@ class Run {
     const searched = row[base.textField];
     const of = typeof searched === 'string' && searched !== '' ? searched : text;
     return { [base.annsField]: await this.#embed(of) };
-  }
-
-  /** The key of a record with these very texts: where a crash fell between its insertion and the note of it. */
-  async #find(row: MilvusRow): Promise<string | null> {
-    const { base, store } = this.#parts;
-    const same = base.fields.flatMap(({ name, type }) => {
-      const value = row[name];
-      if (type !== 'VarChar' || typeof value !== 'string') return [];
-      const compared = value.length <= MAX_COMPARED || name === this.#options.into;
-      return compared ? [`${name} == ${quote(value)}`] : [];
-    });
-    const [found] = await store.query(
-      {
-        collectionName: base.name,
-        filter: same.join(' and '),
-        limit: 1,
-        outputFields: [base.keyField],
-      },
-      { signal: this.#options.signal },
-    );
-    return found ? String(found[base.keyField]) : null;
   }
 
   #keyOf(row: MilvusRow): Promise<string> {

@@ -36,6 +36,11 @@ function fieldName(where: string, name: string, value: unknown): string {
   throw invalid(where, `"${name}" must name a field.`);
 }
 
+function fieldNames(where: string, name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw invalid(where, `"${name}" must be an array of field names.`);
+  return value.map((each) => fieldName(where, name, each));
+}
+
 function generator(where: string, value: unknown): Generator {
   const given = value as Partial<Generator> | null | undefined;
   if (typeof given?.generate === 'function' && typeof given.name === 'string')
@@ -66,7 +71,8 @@ export function checkLoop(options: LoopOptions): CheckedLoop {
   return {
     collectionName: fieldName(where, 'collectionName', options.collectionName),
     textField: fieldName(where, 'textField', options.textField),
-    lexicalFields: lexicalFields?.map((name) => fieldName(where, 'lexicalFields', name)) ?? null,
+    lexicalFields:
+      lexicalFields === undefined ? null : fieldNames(where, 'lexicalFields', lexicalFields),
     annsField: annsField === undefined ? null : fieldName(where, 'annsField', annsField),
     generator: generator(where, options.generator),
     tokenBudget: integer(
@@ -105,6 +111,12 @@ export function checkAsk(options: AskOptions): void {
   if (options.generator !== undefined) generator('ask', options.generator);
 }
 
+function checkRows(where: string, rows: readonly unknown[]): void {
+  if (!Array.isArray(rows)) throw invalid(where, '"rows" must be an array of records.');
+  const bad = rows.findIndex((row) => typeof row !== 'object' || row === null);
+  if (bad >= 0) throw invalid(where, `record ${bad} of "rows" is not a record.`);
+}
+
 export type CheckedEnrich = EnrichOptions &
   Required<Pick<EnrichOptions, 'concurrency' | 'maxTokens'>>;
 
@@ -121,7 +133,8 @@ export function checkEnrich(options: EnrichOptions): CheckedEnrich {
     'signal',
     'onProgress',
   ]);
-  if (!Array.isArray(options.rows)) throw invalid(where, '"rows" must be an array of records.');
+  checkRows(where, options.rows);
+  if (options.mention !== undefined) fieldNames(where, 'mention', options.mention);
   if (typeof options.template !== 'string' || options.template.length > MAX_TEMPLATE)
     throw invalid(where, `"template" must be a text of at most ${MAX_TEMPLATE} characters.`);
   fieldName(where, 'into', options.into);

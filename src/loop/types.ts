@@ -279,6 +279,7 @@ export interface AskOptions {
 }
 
 export interface LoopOptions {
+  /** Human records; answers, turns and feedback go to `<name>__generated` and `<name>__memory`. */
   readonly collectionName: string;
   /** VarChar field that is searched and quoted. */
   readonly textField: string;
@@ -287,12 +288,15 @@ export interface LoopOptions {
   /** Vector field. Default: the only one. */
   readonly annsField?: string;
   readonly generator: Generator;
-  /** Tokens of sources in a prompt. Default 2,000. */
+  /** Tokens of sources in a prompt, 64..8,000. Default 2,000. */
   readonly tokenBudget?: number;
 }
 
 export interface EnrichOptions {
-  /** Records to enrich; each must have the fields that the template names. */
+  /**
+   * Records to enrich; each must have the fields that the template names. One that carries its primary key
+   * is upserted, others are inserted; a key that the collection generates is refused.
+   */
   readonly rows: readonly MilvusRow[];
   /** Text with `{field}` places. */
   readonly template: string;
@@ -300,7 +304,7 @@ export interface EnrichOptions {
   readonly into: string;
   /** Generations at a time, 1..16. Default 2. */
   readonly concurrency?: number;
-  /** Tokens (input and output) after which no further generation starts. Default: no bound. */
+  /** Tokens (input and output) of this run after which no further generation starts. Default: no bound. */
   readonly tokenBudget?: number;
   /** Tokens of one generation, 1..8,192. Default 1,024. */
   readonly maxTokens?: number;
@@ -310,31 +314,46 @@ export interface EnrichOptions {
   readonly onProgress?: (progress: EnrichProgress) => void;
 }
 
+/** Counts of records; equal records, which are done once, count as often as they were given. */
 export interface EnrichProgress {
+  /** Inserted, quarantined or failed, now or in an earlier run. */
   readonly done: number;
   readonly total: number;
+  /** Generations that this run got and that count against its budget, also those that were not used. */
   readonly generated: number;
+  /** Done by an earlier run, so that nothing was generated or inserted; equal records count once. */
   readonly skipped: number;
   readonly failed: number;
 }
 
 export interface EnrichResult extends EnrichProgress {
+  /** Of this run. */
   readonly usage: Usage;
   /** Why it stopped early, or null. `generator`: no further call can succeed (no key, budget spent, ...). */
   readonly stopped: 'aborted' | 'token_budget' | 'generator' | null;
+  /** One for each given record, in their order. */
   readonly records: readonly {
-    /** Idempotency key: hash of template, target field and the record's fields. */
+    /** Idempotency key: hash of collection, template, target field and the record's other fields. */
     readonly key: string;
+    /**
+     * `quarantined`: the gate refused the text; it is kept and not generated again. `failed`: tried again by
+     * the next run. `pending`: the run ended before.
+     */
     readonly state: 'inserted' | 'quarantined' | 'failed' | 'pending';
+    /** Primary key of the inserted record; null where there is none. */
     readonly id: string | null;
+    /** In words; null for an inserted record. */
     readonly reason: string | null;
   }[];
 }
 
 /** What the loop has learnt, in numbers a person can read. */
 export interface LoopSummary {
+  /** Stored turns that can be read. */
   readonly turns: number;
+  /** Turns with a vote on the answer or on a hit, or with an opened hit. */
   readonly rated: number;
+  /** By their verdict; the turns that are neither were dropped as answers and are kept as turns. */
   readonly admitted: number;
   readonly quarantined: number;
   /** Trust of the memory in itself, 0..1. */
@@ -343,16 +362,28 @@ export interface LoopSummary {
   readonly broken: number;
 }
 
+/**
+ * A loop over one collection. All methods reject with `aborted` when their signal is, and with `closed`
+ * after `close()`. `ask` and `enrich` reject with `not_leader`, before anything is generated, where another
+ * tab writes.
+ */
 export interface Loop {
+  /** One turn: embed, retrieve, generate, judge, keep. Rejects with what the generator or the store says; nothing is kept then. */
   ask(question: string, options?: AskOptions): Promise<Turn>;
   /** Retrieval alone: the hits and why, nothing generated, nothing stored. */
   search(
     question: string,
     options?: { readonly limit?: number; readonly signal?: AbortSignal },
   ): Promise<readonly Hit[]>;
+  /**
+   * Fills a field of records by generation, each once. Resolves also when it stopped early; what was paid for
+   * is kept, and the next run goes on. Rejects with `invalid_option` before anything is generated, and with
+   * errors of the store. Runs over one collection wait for each other.
+   */
   enrich(options: EnrichOptions): Promise<EnrichResult>;
   /** Stored turns, oldest first. */
   turns(options?: { readonly signal?: AbortSignal }): Promise<readonly Turn[]>;
   summary(options?: { readonly signal?: AbortSignal }): Promise<LoopSummary>;
+  /** Ends what runs; the collections stay open. */
   close(): void;
 }

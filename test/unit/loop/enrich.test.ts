@@ -317,7 +317,52 @@ describe('enrich', () => {
     expect(store.calls).not.toContain('insert taverns');
   });
 
+  it('inserts what is no longer in the collection, without generating again', async () => {
+    const { loop, store, rows } = await withAutoIds();
+    const generator = scripted(describeTavern);
+    const first = await loop(generator).enrich({ ...options, concurrency: 1 });
+    const gone = first.records[1]!.id!;
+    store.collections.get('taverns10')!.rows.delete(gone);
+    const one = await loop(generator).enrich(options);
+    expect(one).toMatchObject({ generated: 0, skipped: 2, done: 3 });
+    expect(rows().map(({ name }) => name)).toContain(ROWS[1]!.name);
+    // The article's program drops the collection and starts anew.
+    store.collections.get('taverns10')!.rows.clear();
+    const all = await loop(generator).enrich(options);
+    expect(all).toMatchObject({ generated: 0, skipped: 0, done: 3 });
+    expect(rows()).toHaveLength(3);
+    expect(generator.prompts).toHaveLength(3);
+  });
+
+  it('runs again over a collection that is not loaded', async () => {
+    const { loop, store } = await withAutoIds();
+    const generator = scripted(describeTavern);
+    await loop(generator).enrich(options);
+    store.collections.get('taverns10')!.loaded = false;
+    expect(await loop(generator).enrich(options)).toMatchObject({ generated: 0, skipped: 3 });
+  });
+
+  it('takes no text for a repeat of one that is gone', async () => {
+    const { loop, store } = await withAutoIds();
+    const generator = scripted((prompt) => describeTavern(prompt));
+    const one = { ...options, rows: ROWS.slice(0, 1) };
+    await loop(generator).enrich(one);
+    store.collections.get('taverns10')!.rows.clear();
+    const result = await loop(generator).enrich({ ...one, template: `Anew: ${TEMPLATE}` });
+    expect(result.records[0]).toMatchObject({ state: 'inserted', reason: null });
+  });
+
+  it('refuses a generated key before anything is generated', async () => {
+    const { loop } = await withAutoIds();
+    const generator = scripted(describeTavern);
+    const rows = [{ id: '1', ...ROWS[0]! }];
+    await expect(loop(generator).enrich({ ...options, rows })).rejects.toThrow(/"id".*generated/);
+    expect(generator.prompts).toEqual([]);
+  });
+
   it.each([
+    [{ rows: [null] }, /record 0/],
+    [{ mention: 'name' }, /"mention"/],
     [{ template: 'Nothing to fill' }, /names no field/],
     [{ template: '{founder}' }, /"founder"/],
     [{ mention: ['visitor'] }, /"visitor"/],

@@ -80,6 +80,64 @@ describe('the loop over the real core', () => {
     await core.close();
   });
 
+  it('tells records with equal texts apart by a dynamic field that takes the text', async () => {
+    const { core, store, embedder } = await real(false);
+    const field = (fieldName: string) => ({
+      fieldName,
+      dataType: 'VarChar' as const,
+      elementTypeParams: { max_length: 200 },
+    });
+    await store.createCollection({
+      collectionName: 'rooms',
+      schema: {
+        autoID: true,
+        enableDynamicField: true,
+        fields: [
+          { fieldName: 'id', dataType: 'Int64', isPrimary: true },
+          field('name'),
+          { fieldName: 'floor', dataType: 'Int64' },
+          { fieldName: 'vector', dataType: 'FloatVector', elementTypeParams: { dim: 128 } },
+        ],
+      },
+      indexParams: [{ fieldName: 'vector', metricType: 'IP' }],
+    });
+    const generator = scripted((prompt) =>
+      prompt.endsWith('1')
+        ? 'Oak is low and warm, near the kitchen.'
+        : 'Oak overlooks a river and hills.',
+    );
+    const insert = store.insert.bind(store);
+    let inserts = 0;
+    const lossy: LoopStore = {
+      ...store,
+      insert: (body, how) => {
+        inserts += 1;
+        if (inserts === 2) throw new Error('lost');
+        return insert(body, how);
+      },
+    };
+    const rows = [
+      { name: 'Oak', floor: '1' },
+      { name: 'Oak', floor: '2' },
+    ];
+    const options = {
+      rows,
+      template: '{name} {floor}',
+      mention: ['name'],
+      into: 'blurb',
+      concurrency: 1,
+    };
+    const loop = { collectionName: 'rooms', textField: 'name', generator };
+    await expect(createLoop({ store: lossy, embedder }, loop).enrich(options)).rejects.toThrow(
+      'lost',
+    );
+    await createLoop({ store, embedder }, loop).enrich(options);
+    const found = await store.query({ collectionName: 'rooms', outputFields: ['floor', 'blurb'] });
+    expect(found.map(({ floor }) => String(floor)).sort()).toEqual(['1', '2']);
+    expect(generator.prompts).toHaveLength(2);
+    await core.close();
+  });
+
   it('enriches, resumes after a lost acknowledgement, and generates nothing twice', async () => {
     const { core, store, make } = await real(false);
     const rows = TAVERNS.slice(0, 3).map(([name, location]) => ({ name, location }));

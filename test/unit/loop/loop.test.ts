@@ -189,6 +189,7 @@ describe('ask', () => {
     expect(bad({ model: 'x' })).toThrow(/"model"/);
     expect(bad({ tokenBudget: 9 })).toThrow(/"tokenBudget"/);
     expect(bad({ generator: {} })).toThrow(/"generator"/);
+    expect(bad({ lexicalFields: 'name' })).toThrow(/"lexicalFields" must be an array/);
     await expect(make({ textField: 'body' }).ask('Ale?')).rejects.toThrow(
       /no VarChar field "body"/,
     );
