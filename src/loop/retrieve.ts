@@ -81,14 +81,16 @@ function hitOf(one: Scored, rank: number, places: number, options: RankOptions):
 }
 
 /**
- * A record with feedback of its own names the past question that weighed most. A record without, that
- * rose because it is close to what was liked, names the question behind the strongest liked record.
- * One that only made room for others has no reason of its own.
+ * A record with feedback of its own names the past question that weighed most, where that is what moved
+ * it: one that was passed over and still rose, rose for another reason. A record that rose because it is
+ * close to what was liked names the question behind the strongest liked record. One that only made room
+ * for others has no reason of its own.
  */
 function whyOf(one: Scored, places: number, learnt: Learnt | null): Why | null {
   if (learnt === null || learnt.lambda === 0) return null;
   const own = learnt.records.get(one.candidate.id);
-  if (own && own.u !== 0) return { places, ...own.why };
+  const isOwn = own !== undefined && own.u * one.parts.learnt > 0;
+  if (isOwn) return { places, ...own.why };
   if (places <= 0 || one.parts.learnt < NOTICEABLE) return null;
   const strongest = strongestLiked(learnt);
   return strongest ? { places, ...strongest } : null;

@@ -77,6 +77,18 @@ describe('rankCandidates', () => {
     expect(hits[1]?.why).toBeNull();
   });
 
+  it('does not explain a rise by having been passed over', () => {
+    const passed = { ...why, question: 'Another?', turnId: 't2', liked: false };
+    const records = new Map([
+      ['liked', { u: 0.9, why }],
+      ['near', { u: -0.1, why: passed }],
+    ]);
+    const learnt: Learnt = { lambda: 1, p0: 0.1, records };
+    const candidates = [candidate('a', 0.6, 0, 0.5), candidate('near', 0.55, 0, 0.7)];
+    const hits = rankCandidates({ candidates, maxBm25: 0 }, { ...options, learnt });
+    expect(hits[0]).toMatchObject({ id: 'near', why: { places: 1, turnId: 't1', liked: true } });
+  });
+
   it('says nothing where the memory has no trust in itself', () => {
     const learnt: Learnt = { lambda: 0, p0: 0.1, records: new Map([['a', { u: 0.9, why }]]) };
     const [first] = rankCandidates(
