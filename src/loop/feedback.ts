@@ -96,6 +96,6 @@ function shownId(id: string, feedback: Feedback): string {
   if (feedback.shown.some((shown) => shown.id === id)) return id;
   throw new WhorlError(
     'invalid_option',
-    `The record "${id}" was not among the hits of this turn; nothing was changed. Rate one of its hits.`,
+    `The record "${id}" is not among the hits of this turn that can be rated; nothing was changed. Rate one of its hits.`,
   );
 }

@@ -17,7 +17,7 @@ import type { Hit, TurnRecord } from './types.ts';
 /** Bytes of UTF-8 that a VarChar field holds. */
 export const FIELD_BYTES = 65_535;
 export const BODY_PARTS = ['body0', 'body1', 'body2', 'body3'] as const;
-/** Longest id of a record that is learnt from: 50 of them fit the feedback of a turn. */
+/** Bytes of the JSON of the longest id that is learnt from: 50 of them, each four times, fit the feedback of a turn. */
 const MAX_LEARNT_ID = 256;
 
 export type RowKind = 'turn' | 'event' | 'calibration' | 'enrich';
@@ -91,9 +91,19 @@ const FeedbackSchema = v.object({
   p0: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_RATE)),
   cited: v.pipe(v.array(id), v.maxLength(50)),
   vote: v.nullable(vote),
-  hitVotes: v.record(v.string(), v.nullable(vote)),
+  hitVotes: v.custom<Feedback['hitVotes']>(isVotes),
   opened: v.pipe(v.array(id), v.maxLength(50)),
 });
+
+/** Not `v.record`, which leaves out keys such as `constructor`: a record may have any id. */
+function isVotes(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const votes = Object.entries(value);
+  return (
+    votes.length <= 50 &&
+    votes.every(([key, said]) => key.length <= MAX_LEARNT_ID && v.is(v.nullable(vote), said))
+  );
+}
 
 const finite = v.pipe(v.number(), v.finite());
 const CalibrationSchema = v.object({ a: finite, b: finite });
@@ -248,7 +258,8 @@ function shortValue(value: unknown, cap: number, depth: number): unknown {
 
 /** Whether a record can be learnt from: its id fits the feedback of a turn. */
 export function isLearnable(recordId: string): boolean {
-  return recordId.length <= MAX_LEARNT_ID;
+  if (recordId.length > MAX_LEARNT_ID) return false;
+  return new TextEncoder().encode(JSON.stringify(recordId)).length <= MAX_LEARNT_ID;
 }
 
 function fromJson(text: string): unknown {

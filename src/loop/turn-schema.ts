@@ -1,6 +1,6 @@
 /** The stored body of a turn, as a schema: what is read from a collection is not trusted. */
 import * as v from 'valibot';
-import type { TurnRecord } from './types.ts';
+import type { Hit, TurnRecord } from './types.ts';
 
 const number = v.pipe(v.number(), v.finite());
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -13,12 +13,17 @@ const WhySchema = v.object({
   liked: v.boolean(),
 });
 
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 const HitSchema = v.object({
   id: v.string(),
   rank: v.pipe(count, v.minValue(1)),
   score: number,
   parts: v.object({ similarity: number, words: number, learnt: number }),
-  row: v.record(v.string(), v.unknown()),
+  // Not `v.record`, which leaves out keys such as `constructor`: a field may have any name.
+  row: v.custom<Hit['row']>(isRecord),
   text: v.string(),
   why: v.nullable(WhySchema),
   generatedFields: v.optional(v.array(v.string())),

@@ -4,6 +4,7 @@ import type { Feedback } from '../../../src/loop/memory.ts';
 import {
   BODY_PARTS,
   FIELD_BYTES,
+  isLearnable,
   parseFeedback,
   parseRow,
   parseTurn,
@@ -90,6 +91,36 @@ describe('turn rows', () => {
     expect(back.hits).toHaveLength(50);
     expect(back.hits[0]!.text.length).toBeLessThan(60_000);
     expect(back.hits[0]!.text.endsWith('…')).toBe(true);
+  });
+
+  it('keep votes and fields whose names JavaScript has a meaning for', () => {
+    const names = ['constructor', 'prototype', '__proto__'];
+    const own = Object.fromEntries(names.map((name) => [name, 'up']));
+    const votes = { ...FEEDBACK, hitVotes: own };
+    expect(Object.entries(parseFeedback(JSON.stringify(votes))!.hitVotes)).toEqual(
+      names.map((name) => [name, 'up']),
+    );
+    const back = parseTurn(parseRow(stored(turn([hit('r1', 'x', own)])))!);
+    expect(Object.keys(back!.hits[0]!.row)).toEqual(['text', ...names]);
+  });
+
+  it('hold the feedback on as many hits as are shown, whatever their ids are written in', () => {
+    const ids = Array.from({ length: 50 }, (_, i) => `${'宿"'.repeat(200)}${i}`.slice(-256));
+    const shortIds = ids.map((id) => id.slice(-60));
+    for (const all of [ids, shortIds]) {
+      const learnt = all.filter(isLearnable);
+      const full: Feedback = {
+        shown: learnt.map((id, i) => ({ id, rank: i + 1, u: -0.12345678901234568 })),
+        p0: 0.1,
+        cited: learnt,
+        vote: 'up',
+        hitVotes: Object.fromEntries(learnt.map((id) => [id, 'down'])),
+        opened: learnt,
+      };
+      expect(bytes(JSON.stringify(full))).toBeLessThanOrEqual(FIELD_BYTES);
+    }
+    expect(shortIds.every(isLearnable)).toBe(true);
+    expect(isLearnable('x'.repeat(250))).toBe(true);
   });
 
   it('refuse a turn that fits no way', () => {
