@@ -1,7 +1,7 @@
 /** The public surface: re-exports, nothing else. */
 export { createEngine, type Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
-export { type ClaudeOptions, claude } from './loop/generate/claude.ts';
+export { type ClaudeOptions, type ClaudeTimeouts, claude } from './loop/generate/claude.ts';
 export { extractive } from './loop/generate/extractive.ts';
 export { type FallbackOptions, fallback } from './loop/generate/fallback.ts';
 export type * from './loop/types.ts';
@@ -11,6 +11,10 @@ export { type ErrorCode, isWhorlError, WhorlError } from './shared/errors.ts';
 export type * from './shared/milvus-types.ts';
 export type {
   Backend,
+  CallOptions,
+  Candidate,
+  CandidatesRequest,
+  CandidatesResult,
   DownloadProgress,
   EmbedderInfo,
   EmbedProgress,
