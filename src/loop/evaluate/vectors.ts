@@ -34,7 +34,7 @@ export async function embedAll(
   ) {
     throw new WhorlError(
       'backend_wrong',
-      `The embedder gave ${rows.length} numbers for ${distinct.length} texts, or numbers that are not finite. The answer was kept and is not judged; ask again.`,
+      `The embedder gave ${rows.length} numbers for ${distinct.length} texts, or numbers that are not finite; nothing was judged by them.`,
       { retryable: true },
     );
   }
