@@ -50,6 +50,8 @@ const HOPELESS: ReadonlySet<string> = new Set([
   'unsupported',
   'network',
 ]);
+/** Generations in a row that failed by errors which pass by themselves, until the run gives up for now. */
+const MOST_FAILURES = 5;
 const ONLY_QUOTES = 'The offline generator answered, and it cannot write a text.';
 /** What is paid for is kept, also when the run is cancelled meanwhile. */
 const NEVER = new AbortController().signal;
@@ -106,6 +108,7 @@ class Run {
   #stopped: EnrichResult['stopped'] = null;
   #why: string | null = null;
   #broken = false;
+  #failuresInARow = 0;
 
   constructor(options: Options, parts: EnrichParts) {
     this.#options = options;
@@ -202,6 +205,7 @@ class Run {
         return null;
       }
       this.#book(generation);
+      this.#failuresInARow = 0;
       const reason = whyUnusable(generation);
       const { model, usage } = generation;
       const text = generation.text.trim();
@@ -221,7 +225,7 @@ class Run {
     state: Pick<EnrichState, 'key' | 'into' | 'recordId' | 'vector' | 'promptHash' | 'at'>,
   ): Promise<void> {
     const { generator, memory } = this.#parts;
-    const { code, message } = asWhorlError(error);
+    const { code, message, retryable } = asWhorlError(error);
     if (STORAGE.has(code)) throw error;
     if (code === 'aborted' || code === 'closed') {
       this.#stopped ??= 'aborted';
@@ -231,6 +235,11 @@ class Run {
       this.#stopped ??= 'generator';
       this.#why ??= message;
       return;
+    }
+    this.#failuresInARow += retryable ? 1 : 0;
+    if (this.#failuresInARow >= MOST_FAILURES) {
+      this.#stopped ??= 'generator';
+      this.#why ??= message;
     }
     const usage = { inputTokens: 0, outputTokens: 0 };
     const failed = { ...state, state: 'failed', text: '', model: generator.name, usage } as const;

@@ -1,6 +1,6 @@
 /** Admitted answers in `<name>__generated`: the text with its provenance, never context for others. */
 import type { MilvusRow } from '../shared/milvus-types.ts';
-import { withoutMarks } from './evaluate/citations.ts';
+import { withoutMarks } from './evaluate/index.ts';
 import { quote, type Sibling } from './siblings.ts';
 import { type SpacedVector, vectorOf } from './turn-store.ts';
 import type { TurnRecord } from './types.ts';
@@ -21,7 +21,7 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
-/** Stored answers nearest to a question: where a repeat would be. */
+/** Stored answers nearest to a new one: where a repeat would be. */
 export async function answersNear(
   generated: Sibling,
   { vector, space }: SpacedVector,

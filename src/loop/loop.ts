@@ -6,7 +6,13 @@
 import { isWhorlError, throwIfAborted, WhorlError } from '../shared/errors.ts';
 import { type BaseCollection, baseCollection } from './collection.ts';
 import { enrich } from './enrich.ts';
-import { contradicts, coverEntities, evaluate, findRepeat } from './evaluate/index.ts';
+import {
+  contradicts,
+  coverEntities,
+  evaluate,
+  findRepeat,
+  withoutMarks,
+} from './evaluate/index.ts';
 import { answersNear, keepAnswer } from './generated.ts';
 import { learn, pullingIds, shiftQuestion, trust, unit } from './memory.ts';
 import {
@@ -22,12 +28,13 @@ import type { LoopClock, LoopParts } from './parts.ts';
 import { orAborted, sha256 } from './platform.ts';
 import { buildPlainPrompt, buildPrompt } from './prompt.ts';
 import { Rating } from './rating.ts';
+import { unitVectors } from './record-vectors.ts';
 import { rankCandidates } from './retrieve.ts';
 import { type Serial, sharedSerial } from './serial.ts';
 import { Sibling } from './siblings.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { endedByItself, type Found, type Judged, recordOf, type Said } from './turn-record.ts';
-import { MemoryStore, type SpacedVector, vectorOf } from './turn-store.ts';
+import { MemoryStore, type SpacedVector } from './turn-store.ts';
 import type {
   AskOptions,
   EnrichOptions,
@@ -228,7 +235,8 @@ class FeedbackLoop implements Loop {
       const base = await this.#collection(call.signal);
       const learnt = at ? await this.#learn(at, call) : null;
       const pulling = learnt ? pullingIds(learnt, PULLING) : [];
-      const shifted = at && learnt ? await this.#shift(at.vector, learnt, pulling, call) : null;
+      const pull = await unitVectors(this.#parts.store, base, pulling, call);
+      const shifted = at && learnt ? shiftQuestion(at.vector, learnt, pull) : null;
       const result = await this.#parts.store.candidates(
         {
           collectionName: base.name,
@@ -266,27 +274,6 @@ class FeedbackLoop implements Loop {
     return past.length === 0 ? null : learn(past, await this.#memory.calibration(call));
   }
 
-  async #shift(
-    question: Float32Array,
-    learnt: Learnt,
-    pulling: readonly string[],
-    call: Call,
-  ): Promise<Float32Array | null> {
-    if (pulling.length === 0) return null;
-    const { name, keyField, annsField } = await this.#collection(call.signal);
-    const rows = await this.#parts.store.get(
-      { collectionName: name, id: pulling, outputFields: [keyField, annsField] },
-      call,
-    );
-    const vectors = new Map<string, Float32Array>();
-    for (const row of rows) {
-      const vector = vectorOf(row[annsField]);
-      const normed = vector && unit(vector);
-      if (normed) vectors.set(String(row[keyField]), normed);
-    }
-    return shiftQuestion(question, learnt, vectors);
-  }
-
   async #markGenerated(hits: readonly Hit[], call: Call): Promise<readonly Hit[]> {
     const ids = hits.map(({ id }) => id);
     const fields = await this.#memory.generatedFields(ids, call);
@@ -321,7 +308,6 @@ class FeedbackLoop implements Loop {
   async #judge(said: Said, at: SpacedVector | null, call: Call): Promise<Judged> {
     const { embedder } = this.#parts;
     const { prompt, generation, extractive } = said;
-    const recent = at ? await answersNear(this.#generated, at, call) : [];
     const embed = async (texts: readonly string[]) =>
       (await embedder.embed(texts, { ...call, priority: 'query' })).vectors;
     const input = {
@@ -330,10 +316,11 @@ class FeedbackLoop implements Loop {
       prompt,
       extractive,
       stopReason: generation.stopReason,
-      recent,
     };
     try {
-      return await this.#parts.evaluate(input, at ? embed : null, call);
+      const own = at && (await this.#embed(withoutMarks(generation.text), call));
+      const recent = own ? await answersNear(this.#generated, own, call) : [];
+      return await this.#parts.evaluate({ ...input, recent }, at ? embed : null, call);
     } catch (error) {
       // The answer is paid for: it is judged by words alone, and the verdict says so.
       if (!isModelLost(error)) throw error;

@@ -329,7 +329,10 @@ export interface EnrichProgress {
 export interface EnrichResult extends EnrichProgress {
   /** Of this run. */
   readonly usage: Usage;
-  /** Why it stopped early, or null. `generator`: no further call can succeed (no key, budget spent, ...). */
+  /**
+   * Why it stopped early, or null. `generator`: no further call can succeed (no key, budget spent, ...), or
+   * five in a row failed that a later run may get (overload, silence, ...).
+   */
   readonly stopped: 'aborted' | 'token_budget' | 'generator' | null;
   /** One for each given record, in their order. */
   readonly records: readonly {

@@ -259,6 +259,24 @@ describe('enrich', () => {
     expect(rows()).toHaveLength(1);
   });
 
+  it('stops when the generator fails again and again, and goes on later', async () => {
+    const { loop } = await withAutoIds();
+    const rows = Array.from({ length: 40 }, (_, i) => ({ name: `Oak ${i}`, location: 'Bree' }));
+    let down = true;
+    const weak = scripted((prompt, call) => {
+      if (down && call > 1) throw new WhorlError('overloaded', 'Busy.', { retryable: true });
+      return `${describeTavern(prompt, call)} ${'qxzjkvwp'.charAt(call % 8).repeat(call + 3)}`;
+    });
+    const result = await loop(weak).enrich({ ...options, rows, concurrency: 2 });
+    expect(result).toMatchObject({ stopped: 'generator', generated: 2 });
+    expect(weak.prompts.length).toBeLessThanOrEqual(2 + 5 + 1);
+    expect(result.records.at(-1)).toMatchObject({ state: 'pending', reason: 'Busy.' });
+    down = false;
+    const before = weak.prompts.length;
+    expect((await loop(weak).enrich({ ...options, rows })).stopped).toBeNull();
+    expect(weak.prompts.length - before).toBe(38);
+  });
+
   it('stops when no call can succeed, and says why', async () => {
     const { loop } = await withAutoIds();
     const keyless = scripted(() => {

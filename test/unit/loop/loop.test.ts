@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLoop } from '../../../src/loop/loop.ts';
 import type { Generator, Hit } from '../../../src/loop/types.ts';
 import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
+import { embedWords } from '../../fakes/word-embedder.ts';
 import { bench, scripted } from './loop-bench.ts';
 
 const ids = (hits: readonly Hit[]) => hits.map(({ id }) => id);
@@ -58,6 +59,23 @@ describe('ask', () => {
     expect(again.verdict.decision).toBe('dropped');
     expect(again.verdict.duplicateOf).not.toBeNull();
     expect(again.generatedId).toBeNull();
+  });
+
+  it('finds a repeat however many stored answers are nearer to the question', async () => {
+    const { loop, make, store, generated } = await bench();
+    const first = await loop.ask('Who drank ale with Sam?');
+    const asked = 'Who drank ale on many evenings with Sam and Frodo?';
+    const row = generated().get(first.id)!;
+    const data = Array.from({ length: 40 }, (_, i) => ({
+      ...row,
+      id: `other-${i}`,
+      text: `Another answer, number ${i}.`,
+      vector: embedWords(asked),
+    }));
+    await store.upsert({ collectionName: 'taverns__generated', data: data as never });
+    const again = await make().ask(asked);
+    expect(again.answer).toBe(first.answer);
+    expect(again.verdict).toMatchObject({ decision: 'dropped', duplicateOf: first.id });
   });
 
   it('keeps a quarantined answer in its turn only', async () => {
