@@ -8,7 +8,7 @@ import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
 import { embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
 import { resolveAssets } from './shared/assets.ts';
-import { asWhorlError, isWhorlError, type WhorlError } from './shared/errors.ts';
+import { asWhorlError, isWhorlError, throwIfAborted, type WhorlError } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
   MilvusCallOptions,
@@ -39,6 +39,9 @@ const IDLE: EngineStatus = {
   store: null,
   restarts: { embed: 0, index: 0 },
 };
+
+/** Longest silence of the embed worker: a batch, or the making of a session, on a slow machine. */
+const BATCH_MS = 60_000;
 
 /** Failures of a backend after which `auto` tries WebAssembly in a fresh worker. */
 const BACKEND_FAILURES = new Set([
@@ -73,6 +76,9 @@ export class Engine extends EventTarget {
     this.#assets = resolveAssets(options.assets, document.baseURI);
     this.#embed = new Link<EmbedContract>({
       name: 'embed worker',
+      // Making a session or running a long batch blocks its thread for seconds on a slow machine; one that
+      // was terminated is noticed by its lock, at once.
+      hungMs: 60_000,
       spawn: () => this.#spawn('embed', embedWorkerUrl),
       onLost: (error) => this.#embedLost(error),
     });
@@ -139,7 +145,8 @@ export class Engine extends EventTarget {
     await this.#start.wait(options.signal ? { signal: options.signal } : {});
     const request: EmbedRequest = { texts, priority: options.priority ?? 'bulk' };
     const onProgress = options.onProgress ?? (() => {});
-    return this.#embed.call('embed', request, { ...signalOf(options), onProgress });
+    const how = { ...signalOf(options), onProgress, deadlineMs: BATCH_MS };
+    return this.#watchBackend(this.#embed.call('embed', request, how));
   }
 
   /** BM25 over texts that are in no collection, best first; needs no model. */
@@ -190,7 +197,7 @@ export class Engine extends EventTarget {
     const call = () => this.#index.call('milvus', { endpoint, body }, how as CallOptions<never>);
     const bridge = this.#bridge;
     try {
-      return await call();
+      return await this.#watchBackend(call());
     } catch (error) {
       // Nothing was written: text needs the model, so it is started and the call is made once more.
       if (!isWhorlError(error) || error.code !== 'embedder_unavailable') throw error;
@@ -198,6 +205,29 @@ export class Engine extends EventTarget {
       await this.prepare(signalOf(options));
       return call();
     }
+  }
+
+  /**
+   * What a call that may embed says of the backend. A runtime that failed is spent: its worker is
+   * replaced. A GPU that was lost in the middle leaves WebAssembly at work, and the status says so.
+   */
+  async #watchBackend<T>(call: Promise<T>): Promise<T> {
+    try {
+      const result = await call;
+      const { embedder } = this.#status;
+      if (embedder.state === 'ready' && embedder.backend !== 'wasm') void this.#readBackend();
+      return result;
+    } catch (error) {
+      if (isWhorlError(error) && error.code === 'backend_failed') this.#embed.replace(error);
+      throw error;
+    }
+  }
+
+  async #readBackend(): Promise<void> {
+    const info = await this.#embed.call('info', {}).catch(() => null);
+    const { embedder } = this.#status;
+    if (info === null || embedder.state !== 'ready' || info.backend === embedder.backend) return;
+    this.#update({ embedder: { state: 'ready', ...info } });
   }
 
   /** The index worker found no model behind the bridge: another one is wanted, unless there is one already. */
@@ -245,7 +275,7 @@ export class Engine extends EventTarget {
       return this.#embed.call('start', request, {
         signal,
         onProgress,
-        deadlineMs: 60_000,
+        deadlineMs: BATCH_MS,
       } as CallOptions<never>);
     };
     try {
@@ -269,7 +299,7 @@ export class Engine extends EventTarget {
       });
     }
     await this.#bridge;
-    if (options.signal?.aborted) throw asWhorlError(options.signal.reason);
+    throwIfAborted(options.signal);
   }
 
   async #connect(): Promise<void> {

@@ -26,6 +26,8 @@ class Workers {
   broken = false;
   #watcher: ((status: StoreStatus) => void) | null = null;
   start: () => Promise<unknown> = async () => ({ backend: 'wasm', why: '', dimension: 4 });
+  embed: () => Promise<never> = never;
+  info: () => unknown = () => null;
 
   make(which: 'embed' | 'index'): () => Worker {
     return () => {
@@ -57,10 +59,10 @@ class Workers {
   #embed(): Handlers<EmbedContract> {
     return {
       start: () => this.start() as never,
-      embed: never,
+      embed: () => this.embed(),
       tokenize: never,
       attach: () => {},
-      info: () => null,
+      info: () => this.info() as never,
     };
   }
 
@@ -141,6 +143,33 @@ describe('the engine', () => {
     // A loop knows it, too: an answer that could not be kept is not paid for.
     const loop = engine.loop({ collectionName: 'c', textField: 't', generator: extractive() });
     await expect(loop.ask('Ale?')).rejects.toMatchObject({ code: 'not_leader' });
+  });
+
+  test('a runtime that failed is spent: its worker is replaced, and the next call works', async () => {
+    const workers = new Workers();
+    const engine = await start(workers);
+    await engine.prepare();
+    workers.embed = () => Promise.reject(new WhorlError('backend_failed', 'the runtime broke'));
+    await expect(engine.embed(['a'])).rejects.toMatchObject({ code: 'backend_failed' });
+    workers.embed = async () => ({ vectors: new Float32Array(4) }) as never;
+    expect((await engine.embed(['a'])).vectors).toHaveLength(4);
+    expect(workers.spawned.embed).toBe(2);
+    expect(engine.status).toMatchObject({ embedder: { state: 'ready' }, restarts: { embed: 1 } });
+  });
+
+  test('a GPU that was lost in the middle: the status names what runs instead', async () => {
+    const workers = new Workers();
+    const engine = await start(workers);
+    workers.start = async () => ({ backend: 'webgpu', why: 'a real adapter', dimension: 4 });
+    await engine.prepare();
+    expect(engine.status.embedder).toMatchObject({ backend: 'webgpu' });
+    workers.info = () => ({ backend: 'wasm', why: 'the GPU was lost', dimension: 4 });
+    workers.embed = async () => ({ vectors: new Float32Array(4) }) as never;
+    await engine.embed(['a']);
+    await expect
+      .poll(() => engine.status.embedder)
+      .toMatchObject({ state: 'ready', backend: 'wasm', why: 'the GPU was lost' });
+    expect(workers.spawned.embed).toBe(1);
   });
 
   test('a store that cannot be opened: the reason, and no worker started to be ended', async () => {
