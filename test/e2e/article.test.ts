@@ -240,6 +240,7 @@ describe("the article's program", () => {
 
   it('sent what the current API takes, and said what it changed', async () => {
     const [first] = upstream.requests;
+    expect(first?.body).toHaveProperty('messages');
     expect(first?.body).not.toHaveProperty('temperature');
     expect(first?.body).not.toMatchObject({ model: 'claude-3-opus-20240229' });
     const headers = await page.evaluate(async () => {

@@ -22,9 +22,9 @@ async function real(textFilled: boolean) {
   const client = createMilvusClient((endpoint, body, options) =>
     core.milvus(endpoint, body, options),
   );
-  const store: LoopStore = {
+  const store = {
     ...client,
-    candidates: (request, options) => core.candidates(request, options),
+    candidates: (...given: Parameters<LoopStore['candidates']>) => core.candidates(...given),
   };
   const collection = textCollection('taverns', {
     textField: 'description',
@@ -167,6 +167,20 @@ describe('the loop over the real core', () => {
     expect(Number(count?.['count(*)'])).toBe(3);
     const turn = await make().ask('beer in the corner');
     expect(turn.hits[0]?.generatedFields).toEqual(['description']);
+
+    // Dropped and made anew, as the article's program begins: the texts that were paid for go in again.
+    const described = textCollection('taverns', {
+      textField: 'description',
+      fields: ['name', 'location'],
+      dimension: 128,
+    });
+    await store.dropCollection({ collectionName: 'taverns' });
+    await store.createCollection(described);
+    const anew = await make(generator).enrich(options);
+    expect(anew).toMatchObject({ generated: 0, skipped: 0, done: 3 });
+    expect(generator.prompts).toHaveLength(3);
+    const [filled] = await store.query({ collectionName: 'taverns', outputFields: ['count(*)'] });
+    expect(Number(filled?.['count(*)'])).toBe(3);
     await core.close();
   });
 });
