@@ -175,10 +175,11 @@ describe('ask', () => {
       extractive: true,
       model: 'scripted-1',
       generator: 'scripted',
+      usage: { inputTokens: 10, outputTokens: 5 },
       instead,
     });
     const { turns } = { turns: await make().turns() };
-    expect(turns[0]).toMatchObject({ instead });
+    expect(turns[0]).toMatchObject({ instead, usage: turn.usage });
   });
 
   it('takes the budget, the limit and another generator', async () => {
