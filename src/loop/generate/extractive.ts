@@ -29,7 +29,11 @@ export function extractive(): Generator {
 async function generate(prompt: Prompt, options: GenerateOptions = {}): Promise<Generation> {
   throwIfAborted(options.signal);
   const parts = answerParts(prompt);
-  for (const part of parts) options.onToken?.(part);
+  for (const part of parts) {
+    options.onToken?.(part);
+    // Whoever is told a part may have heard enough.
+    throwIfAborted(options.signal);
+  }
   return {
     text: parts.join(''),
     model: 'extractive',
