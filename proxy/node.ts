@@ -51,10 +51,9 @@ async function start(settings: NodeSettings): Promise<void> {
     },
   });
   stopOnSignal(server);
-  const key = settings.proxy.apiKey === undefined;
   console.log('Whorl is ready:');
   console.log(server.url);
-  if (key) {
+  if (settings.proxy.apiKey === undefined) {
     console.log('ANTHROPIC_API_KEY is not set: answers are quoted from the sources, not written.');
     console.log('For written ones stop this (Ctrl+C), set it, and start again.');
   }

@@ -226,7 +226,7 @@ export class Engine extends EventTarget {
   async #readBackend(): Promise<void> {
     const info = await this.#embed.call('info', {}).catch(() => null);
     const { embedder } = this.#status;
-    if (info === null || embedder.state !== 'ready' || info.backend === embedder.backend) return;
+    if (info === null || embedder.state !== 'ready' || info.why === embedder.why) return;
     this.#update({ embedder: { state: 'ready', ...info } });
   }
 
