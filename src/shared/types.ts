@@ -28,8 +28,11 @@ export interface CallContext<P = unknown> {
 // ---------------------------------------------------------------------------------------------
 // Embedding
 
-/** Which runtime multiplies. */
-export type Backend = 'wasm' | 'webgpu';
+/** What multiplies: our own kernel, or ONNX Runtime on WebGPU or on WebAssembly. */
+export type Backend = 'wasm' | 'webgpu' | 'onnx';
+
+/** How our own kernel multiplies: int8 weights by 14-bit activations, or float32 throughout. */
+export type Precision = 'int8' | 'float32';
 
 /** Identity of a vector space: vectors of differing fingerprints are never compared. */
 export type Fingerprint = string;
@@ -45,11 +48,47 @@ export interface OrtPlaces {
 export interface EmbedStartRequest {
   /** Absolute base URL, with a trailing slash, under which `manifest.json` lies. */
   readonly assets: string;
-  /** `auto`: WebGPU where a real adapter exists, else WASM. A named backend is used or refused, never swapped. */
+  /**
+   * `auto`: our own kernel (`wasm`); ONNX Runtime on WebAssembly (`onnx`) only where the kernel is refused. A
+   * named backend is used or refused, never swapped.
+   */
   readonly backend: 'auto' | Backend;
+  /** Of our own kernel. Default `int8`. */
+  readonly precision?: Precision;
   /** Lets `auto` take a software (fallback) adapter. Default false. */
   readonly allowFallbackAdapter?: boolean;
   readonly ort: OrtPlaces;
+  /** A running worker's model: nothing is downloaded or unpacked again. */
+  readonly lent?: LentModel;
+  /** Another encoder instead of the packed model of `assets`, which is not read then. Runs on `onnx` or `webgpu`. */
+  readonly onnx?: OnnxModel;
+}
+
+/** A model as one embed worker hands it to another: verified bytes and the kernel's unpacked weights. */
+export interface LentModel {
+  readonly manifest: Uint8Array<ArrayBuffer>;
+  readonly tokenizer: Uint8Array<ArrayBuffer>;
+  /** The kernel's model memory, which only the same kernel, variant and precision can take. */
+  readonly image: ArrayBuffer;
+  /** Identity of kernel, variant and precision. */
+  readonly kernel: string;
+}
+
+/** An ONNX encoder that somebody else exported. */
+export interface OnnxModel {
+  /** Absolute address of the `.onnx` file; external data is not supported. At most 512 MiB. */
+  readonly url: string;
+  /** Absolute address of its `tokenizer.json`. */
+  readonly tokenizer: string;
+  /**
+   * How token vectors become one: `mean` over the text's tokens, the first token (`cls`), or `none` where the
+   * graph answers one vector a text already.
+   */
+  readonly pooling: 'mean' | 'cls' | 'none';
+  /** Name of the vector space. Default: made of the addresses' last parts and the files' digests. */
+  readonly model?: string;
+  /** Longest input in tokens, special tokens included; 3..8,192. Default 256. */
+  readonly maxTokens?: number;
 }
 
 /** One honest bar: bytes of all files together, also when they come from the cache. */
@@ -102,6 +141,8 @@ export interface EmbedContract {
   tokenize(request: { readonly texts: readonly string[] }): { readonly ids: Int32Array[] };
   /** Serves `embed` and `info` on a further port; the newest port replaces an older one. */
   attach(request: { readonly port: MessagePort }): void;
+  /** A copy of the running model for another worker; null where the running backend has none to lend. */
+  lend(request: Record<string, never>): LentModel | null;
   /** The running embedder, or null before a successful `start`. */
   info(request: Record<string, never>): EmbedderInfo | null;
 }
@@ -174,8 +215,8 @@ export interface IndexContract {
   status(request: Record<string, never>): StoreStatus;
   /** Reports every change of the status until it is cancelled. */
   watch(request: Record<string, never>): void;
-  /** Replaces the port to the embed worker. */
-  connectEmbedder(request: { readonly port: MessagePort }): void;
+  /** Replaces the ports to the embed workers; the first one is asked first for queries. */
+  connectEmbedder(request: { readonly ports: readonly MessagePort[] }): void;
   milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;
   candidates(request: CandidatesRequest): CandidatesResult;
   /** BM25 over texts that are in no collection; for the time before the model is ready. */
