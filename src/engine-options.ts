@@ -60,7 +60,7 @@ export function checkOptions(options: EngineOptions, base: string): CheckedOptio
   return {
     name,
     assets: options.assets ?? new URL('models/all-MiniLM-L6-v2/', base).href,
-    backend: oneOf('backend', options.backend ?? 'auto', ['auto', 'wasm', 'webgpu']),
+    backend: oneOf('backend', options.backend ?? 'auto', ['auto', 'wasm', 'webgpu', 'onnx']),
     storage: oneOf('storage', options.storage ?? 'indexeddb', ['indexeddb', 'memory']),
     ...(options.workers ? { workers: options.workers } : {}),
     ...(options.signal ? { signal: options.signal } : {}),

@@ -305,7 +305,7 @@ export class Engine extends EventTarget {
   async #connect(): Promise<void> {
     const { port1, port2 } = new MessageChannel();
     await this.#embed.call('attach', { port: port1 }, { transfer: [port1] });
-    await this.#index.call('connectEmbedder', { port: port2 }, { transfer: [port2] });
+    await this.#index.call('connectEmbedder', { ports: [port2] }, { transfer: [port2] });
   }
 
   #embedLost(error: WhorlError): void {

@@ -62,6 +62,7 @@ class Workers {
       embed: () => this.embed(),
       tokenize: never,
       attach: () => {},
+      lend: () => null,
       info: () => this.info() as never,
     };
   }

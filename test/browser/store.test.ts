@@ -73,7 +73,7 @@ function openTab(name: string, storage: 'indexeddb' | 'memory' = 'indexeddb'): T
         },
         port1,
       );
-      await index.call('connectEmbedder', { port: port2 }, { transfer: [port2] });
+      await index.call('connectEmbedder', { ports: [port2] }, { transfer: [port2] });
     },
   };
   tabs.push(tab);

@@ -70,8 +70,8 @@ const handlers: Handlers<IndexContract> = {
   status: async () => (await core()).status(),
   watch: async (_request, { signal, report }) =>
     (await core()).watch(report as (status: StoreStatus) => void, signal),
-  connectEmbedder: async ({ port }) => {
-    const fingerprint = await embedder.connect(port);
+  connectEmbedder: async ({ ports: [port] }) => {
+    const fingerprint = port === undefined ? null : await embedder.connect(port);
     if (fingerprint !== null) (await core()).modelConnected(fingerprint);
   },
   milvus: async ({ endpoint, body }, { signal, report }) =>
