@@ -55,6 +55,8 @@ export interface EmbedStartRequest {
   readonly backend: 'auto' | Backend;
   /** Of our own kernel. Default `int8`. */
   readonly precision?: Precision;
+  /** One build of our own kernel, used or refused; for tests and measurements. Default: the faster one that is right here. */
+  readonly variant?: 'simd128' | 'relaxed';
   /** Lets `auto` take a software (fallback) adapter. Default false. */
   readonly allowFallbackAdapter?: boolean;
   readonly ort: OrtPlaces;
