@@ -65,6 +65,11 @@ export function tensorPlan(shape: BertShape): TensorPlan[] {
   ];
 }
 
+/** The same tensors, all as float32. */
+export function exactPlan(plan: readonly TensorPlan[]): TensorPlan[] {
+  return plan.map((tensor) => ({ ...tensor, quantised: false }));
+}
+
 function layerPlan({ hidden, intermediate }: BertShape, layer: number): TensorPlan[] {
   const at = `encoder.layer.${layer}`;
   return [

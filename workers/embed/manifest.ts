@@ -29,7 +29,7 @@ const MAX_FILES = 32;
 const MAX_TENSORS = 4_096;
 const MAX_ELEMENTS = 1 << 29;
 
-/** What a file is for. Only the first three are needed to run. */
+/** What a file is for. `weights` and `tokenizer` are needed to run, `graph` only by ONNX Runtime. */
 export type FileRole = 'weights' | 'graph' | 'tokenizer' | 'licence' | 'notice';
 const ROLES = ['weights', 'graph', 'tokenizer', 'licence', 'notice'] as const;
 
@@ -97,8 +97,9 @@ export interface ModelManifest {
   readonly fingerprint: Fingerprint;
   readonly files: readonly ModelFile[];
   readonly tensors: readonly ModelTensor[];
-  /** Name under which the graph asks for its external data. */
+  /** Name under which the graph asks for its external data; empty for a model without a graph. */
   readonly externalName: string;
+  /** Empty for a model without a graph. */
   readonly external: readonly ExternalWeight[];
   readonly knownAnswers: readonly KnownAnswer[];
 }
@@ -133,6 +134,7 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
       `The model's manifest has version ${String(raw.version)}; this version of Whorl reads version ${MANIFEST_VERSION}. Pack the model again, or update Whorl.`,
     );
   }
+  const files = asList(raw.files, MAX_FILES, 'files').map(readFile);
   const manifest: ModelManifest = {
     model: asText(raw.model, 'model', 200),
     source: asText(raw.source, 'source', 500),
@@ -145,22 +147,34 @@ export function parseManifest(bytes: Uint8Array): ModelManifest {
     maxTokens: asInteger(raw.maxTokens, 3, 8_192, 'maxTokens'),
     weights: asText(raw.weights, 'weights', 200),
     fingerprint: asText(raw.fingerprint, 'fingerprint', 500),
-    files: asList(raw.files, MAX_FILES, 'files').map(readFile),
+    files,
     tensors: asList(raw.tensors, MAX_TENSORS, 'tensors').map(readTensor),
-    externalName: asPath(raw.externalName, 'externalName'),
-    external: asList(raw.external, MAX_TENSORS, 'external').map(readExternal),
+    ...readGraphNeeds(raw, files),
     knownAnswers: readAnswers(raw),
   };
   checkWhole(manifest);
   return manifest;
 }
 
-/** The one file of a role. Every manifest that was parsed has one of each role that runs. */
+/** The one file of a role. Every manifest that was parsed has one `weights` and one `tokenizer`. */
 export function fileOf(manifest: ModelManifest, role: FileRole): ModelFile {
   const found = manifest.files.filter((file) => file.role === role);
   const [file] = found;
   if (found.length !== 1 || !file) return refuse(`files has ${found.length} of role "${role}"`);
   return file;
+}
+
+/**
+ * The graph that ONNX Runtime needs; our own kernel does without.
+ *
+ * @throws WhorlError `unsupported` for a model that was packed without one.
+ */
+export function graphOf(manifest: ModelManifest): ModelFile {
+  if (manifest.files.some(({ role }) => role === 'graph')) return fileOf(manifest, 'graph');
+  throw new WhorlError(
+    'unsupported',
+    `The model "${manifest.model}" was packed without a graph, so ONNX Runtime cannot run it. Use the backend "wasm", or pack the model again with its onnx/model.onnx.`,
+  );
 }
 
 function parseJson(bytes: Uint8Array): unknown {
@@ -241,6 +255,22 @@ function readExternal(value: unknown, index: number): ExternalWeight {
   };
 }
 
+/** Present exactly when there is a graph: without one nothing could ask for external weights. */
+function readGraphNeeds(
+  raw: Record<string, unknown>,
+  files: readonly ModelFile[],
+): Pick<ModelManifest, 'externalName' | 'external'> {
+  if (files.some(({ role }) => role === 'graph')) {
+    return {
+      externalName: asPath(raw.externalName, 'externalName'),
+      external: asList(raw.external, MAX_TENSORS, 'external').map(readExternal),
+    };
+  }
+  if (raw.externalName !== undefined) refuse('externalName is there without a graph');
+  if (raw.external !== undefined) refuse('external is there without a graph');
+  return { externalName: '', external: [] };
+}
+
 function readAnswers(raw: Record<string, unknown>): KnownAnswer[] {
   const answers = asList(raw.knownAnswers, 64, 'knownAnswers').map((value, index) => {
     const at = `knownAnswers[${index}]`;
@@ -261,7 +291,7 @@ function readAnswers(raw: Record<string, unknown>): KnownAnswer[] {
 function checkWhole(manifest: ModelManifest): void {
   const weights = fileOf(manifest, 'weights');
   const tokenizer = fileOf(manifest, 'tokenizer');
-  fileOf(manifest, 'graph');
+  if (manifest.files.filter(({ role }) => role === 'graph').length > 1) fileOf(manifest, 'graph');
   const paths = new Set(manifest.files.map((file) => file.path));
   if (paths.size !== manifest.files.length) refuse('files names a path twice');
   const tensors = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor]));
