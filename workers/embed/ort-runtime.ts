@@ -4,10 +4,13 @@
  */
 import type * as Ort from 'onnxruntime-web';
 import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
-import type { Backend, OrtPlaces } from '../../src/shared/types.ts';
+import type { OrtPlaces } from '../../src/shared/types.ts';
 import { backendError } from './backend-error.ts';
 
 export type OrtModule = typeof Ort;
+
+/** Where ONNX Runtime multiplies: on WebAssembly or on WebGPU. */
+export type OrtBackend = 'onnx' | 'webgpu';
 
 export interface RuntimeDeps {
   readonly fetch: (input: string, init: RequestInit) => Promise<Response>;
@@ -17,7 +20,7 @@ export interface RuntimeDeps {
 
 /** The runtime of a backend, ready for sessions. */
 export async function loadRuntime(
-  backend: Backend,
+  backend: OrtBackend,
   places: OrtPlaces,
   deps: RuntimeDeps,
   signal: AbortSignal,
@@ -87,23 +90,25 @@ async function fetchBinary(url: string, deps: RuntimeDeps, signal: AbortSignal) 
   return bytes;
 }
 
-/** What a session is made of. */
+/** What a session is made of; the weights lie in the graph, or beside it under the name that it refers to. */
 export interface SessionSource {
   readonly graph: Uint8Array<ArrayBuffer>;
-  readonly externalName: string;
-  readonly external: Uint8Array<ArrayBuffer>;
+  readonly externalName?: string;
+  readonly external?: Uint8Array<ArrayBuffer>;
 }
 
-/** @throws WhorlError `backend_failed`, `out_of_memory`. */
+/** @throws WhorlError `asset_corrupt`, `backend_failed`, `out_of_memory`. */
 export async function createSession(
   runtime: OrtModule,
-  backend: Backend,
+  backend: OrtBackend,
   { graph, externalName, external }: SessionSource,
 ): Promise<Ort.InferenceSession> {
   try {
     return await runtime.InferenceSession.create(graph, {
-      executionProviders: [backend],
-      externalData: [{ path: externalName, data: external }],
+      executionProviders: [backend === 'webgpu' ? 'webgpu' : 'wasm'],
+      ...(externalName && external
+        ? { externalData: [{ path: externalName, data: external }] }
+        : {}),
       graphOptimizationLevel: 'all',
       // Errors only: what it warns of (shape arithmetic on the CPU) is as it should be.
       logSeverityLevel: 3,
