@@ -1,0 +1,49 @@
+/**
+ * GELU, x / 2 (1 + erf(x / sqrt 2)), with erf as a quotient of polynomials in z^2 for |z| <= 4, beyond
+ * which it is 1 in float32. The coefficients are the minimax fit that Eigen, XLA and ONNX Runtime use for
+ * erf. Absolute error below 1e-6 x max(1, |x|). NaN stays NaN; minus infinity becomes NaN.
+ */
+import { RELAXED } from './precision';
+
+// @ts-ignore: decorator
+@inline
+function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  if (RELAXED) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+// @ts-ignore: decorator
+@inline
+function numerator(w: v128): v128 {
+  let p = f32x4.splat(-2.72614225801306e-10);
+  p = multiplyAdd(p, w, f32x4.splat(2.77068142495902e-8));
+  p = multiplyAdd(p, w, f32x4.splat(-2.10102402082508e-6));
+  p = multiplyAdd(p, w, f32x4.splat(-5.69250639462346e-5));
+  p = multiplyAdd(p, w, f32x4.splat(-7.34990630326855e-4));
+  p = multiplyAdd(p, w, f32x4.splat(-2.9545998085403e-3));
+  return multiplyAdd(p, w, f32x4.splat(-1.60960333262415e-2));
+}
+
+// @ts-ignore: decorator
+@inline
+function denominator(w: v128): v128 {
+  let q = f32x4.splat(-1.45660718464996e-5);
+  q = multiplyAdd(q, w, f32x4.splat(-2.13374055278905e-4));
+  q = multiplyAdd(q, w, f32x4.splat(-1.68282697438203e-3));
+  q = multiplyAdd(q, w, f32x4.splat(-7.37332916720468e-3));
+  return multiplyAdd(q, w, f32x4.splat(-1.42647390514189e-2));
+}
+
+/** Of four floats. `pmin` and `pmax` keep a NaN in their first operand. */
+// @ts-ignore: decorator
+@inline
+export function gelu(x: v128): v128 {
+  const z = f32x4.pmax(
+    f32x4.pmin(f32x4.mul(x, f32x4.splat(0.7071067811865476)), f32x4.splat(4)),
+    f32x4.splat(-4),
+  );
+  const w = f32x4.mul(z, z);
+  const erf = f32x4.div(f32x4.mul(z, numerator(w)), denominator(w));
+  const half = f32x4.mul(x, f32x4.splat(0.5));
+  return multiplyAdd(half, erf, half);
+}
