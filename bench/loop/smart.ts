@@ -65,7 +65,7 @@ function parse(
 }
 
 /** Records of `.I n`, each with its fields by letter, white space folded. */
-function* records(text: string): Generator<[string, Map<string, string>]> {
+export function* records(text: string): Generator<[string, Map<string, string>]> {
   for (const part of text.split(/^\.I\b/m).slice(1)) {
     const [head = '', ...sections] = part.split(/^\.([A-Z])\s*$/m);
     // MED.ALL ends in a `.I` without number and text.
