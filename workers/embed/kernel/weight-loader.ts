@@ -1,0 +1,240 @@
+/**
+ * Weights into the kernel: tables and vectors to where they stay, linear layers by a staging area out of
+ * which the kernel packs them. Tensors come in any order, and tables and matrices also in parts of whole rows.
+ */
+import { WhorlError } from '../../../src/shared/errors.ts';
+import type { Architecture, ModelTensor } from '../manifest.ts';
+import type { MiniLmExports } from './instance.ts';
+import { type TensorPlace, type TensorRole, tensorPlaces } from './tensor-places.ts';
+
+/** Kinds of word embeddings, as `wasm/minilm/shape.ts` numbers them. */
+const WORDS_INT8 = 1;
+const WORDS_FLOAT32 = 2;
+
+/** Rows of one tensor as they arrive. */
+interface Rows {
+  readonly first: number;
+  readonly count: number;
+  readonly columns: number;
+  readonly bytes: Uint8Array;
+  /** One a row; null where the values are float32. */
+  readonly scales: Float32Array | null;
+}
+
+/** A part of a linear layer. */
+type LinearRole = Extract<TensorRole, { readonly part: number }>;
+
+export class WeightLoader {
+  readonly #kernel: MiniLmExports;
+  readonly #shape: Architecture;
+  readonly #places: Map<string, TensorPlace>;
+  /** Rows that are there, by tensor. */
+  readonly #loaded = new Map<string, number>();
+
+  constructor(kernel: MiniLmExports, shape: Architecture) {
+    this.#kernel = kernel;
+    this.#shape = shape;
+    this.#places = tensorPlaces(shape);
+  }
+
+  /** Names of the tensors of which rows are missing. */
+  missing(): string[] {
+    const names = [...this.#places].filter(([name, { rows }]) => this.#loaded.get(name) !== rows);
+    return names.map(([name]) => name);
+  }
+
+  /**
+   * Takes a tensor, or its next rows from `fromRow` on. One that no forward pass needs is ignored.
+   *
+   * @throws `asset_corrupt` for a wrong shape, type, size or scale; `out_of_memory` for the word embeddings
+   */
+  load(tensor: ModelTensor, bytes: Uint8Array, scales: Float32Array | null, fromRow: number): void {
+    const place = this.#places.get(tensor.name);
+    if (!place) return;
+    checkShape(tensor, place);
+    const rows = rowsOf(tensor, place, bytes, scales, fromRow);
+    const before = this.#loaded.get(tensor.name) ?? 0;
+    if (fromRow !== before) {
+      throw corrupt(tensor, `its row ${fromRow} came where row ${before} was next`);
+    }
+    this.#write(place.role, rows);
+    this.#loaded.set(tensor.name, before + rows.count);
+  }
+
+  /** Counts everything as loaded, for a model region that was copied as a whole. */
+  complete(): void {
+    for (const [name, { rows }] of this.#places) this.#loaded.set(name, rows);
+  }
+
+  #write(role: TensorRole, rows: Rows): void {
+    switch (role.kind) {
+      case 'words':
+        this.#writeWords(rows);
+        break;
+      case 'positions':
+        this.#addToPositions(rows, (row) => row);
+        break;
+      case 'types':
+        // Every text is of token type 0, whose embedding joins that of each position.
+        if (rows.first === 0) this.#addTypeZero(rows);
+        break;
+      case 'gain':
+        this.#writeFloats(this.#kernel.gainAt(role.layer, role.norm), rows);
+        break;
+      case 'shift':
+        this.#writeFloats(this.#kernel.shiftAt(role.layer, role.norm), rows);
+        break;
+      case 'weight':
+        this.#writeWeights(role, rows);
+        break;
+      case 'bias':
+        this.#writeBias(role, rows);
+        break;
+    }
+  }
+
+  #bytes(): Uint8Array {
+    return new Uint8Array(this.#kernel.memory.buffer);
+  }
+
+  #writeFloats(address: number, { first, bytes }: Rows): void {
+    this.#bytes().set(bytes, (address >>> 0) + first * 4);
+  }
+
+  #writeWords(rows: Rows): void {
+    const kernel = this.#kernel;
+    const kind = rows.scales ? WORDS_INT8 : WORDS_FLOAT32;
+    if (kernel.wordKind() === 0 && !kernel.layWords(kind)) {
+      throw new WhorlError(
+        'out_of_memory',
+        `There is no memory for the word embeddings of the encoder (${this.#shape.vocabulary} rows). What was loaded before is kept. Close other tabs and try again.`,
+      );
+    }
+    const size = rows.scales ? 1 : 4;
+    const stride = kernel.rowWidth() * size;
+    const at = (kernel.wordsAt() >>> 0) + rows.first * stride;
+    copyRows(this.#bytes(), at, stride, rows.bytes, rows.columns * size);
+    if (!rows.scales) return;
+    const scalesAt = (kernel.wordScalesAt() >>> 2) + rows.first;
+    new Float32Array(kernel.memory.buffer).set(rows.scales, scalesAt);
+  }
+
+  #addToPositions(rows: Rows, positionOf: (row: number) => number): void {
+    const kernel = this.#kernel;
+    const memory = new Float32Array(kernel.memory.buffer);
+    const values = valuesOf(rows);
+    for (let row = 0; row < rows.count; row += 1) {
+      const at = kernel.positionAt(positionOf(rows.first + row)) >>> 2;
+      for (let k = 0; k < rows.columns; k += 1) {
+        memory[at + k] = (memory[at + k] as number) + (values[row * rows.columns + k] as number);
+      }
+    }
+  }
+
+  #addTypeZero(rows: Rows): void {
+    const size = rows.scales ? 1 : 4;
+    const bytes = rows.bytes.subarray(0, rows.columns * size);
+    const one = { ...rows, count: 1, bytes };
+    for (let position = 0; position < this.#shape.positions; position += 1) {
+      this.#addToPositions(one, () => position);
+    }
+  }
+
+  #writeWeights({ layer, part }: LinearRole, rows: Rows): void {
+    const kernel = this.#kernel;
+    const size = rows.scales ? 1 : 4;
+    const rowBytes = rows.columns * size;
+    const most = Math.floor((kernel.stagingSize() >>> 0) / (rowBytes + size * 4));
+    for (let done = 0; done < rows.count; done += most) {
+      const count = Math.min(most, rows.count - done);
+      const bytes = rows.bytes.subarray(done * rowBytes, (done + count) * rowBytes);
+      this.#bytes().set(bytes, kernel.stagingAt() >>> 0);
+      if (rows.scales) {
+        const at = kernel.stagedScales(part, count) >>> 2;
+        new Float32Array(kernel.memory.buffer).set(rows.scales.subarray(done, done + count), at);
+      }
+      kernel.loadRows(layer, part, rows.first + done, count, rows.scales ? 0 : 1);
+    }
+  }
+
+  #writeBias({ layer, part }: LinearRole, rows: Rows): void {
+    const kernel = this.#kernel;
+    const most = (kernel.stagingSize() >>> 0) / 4;
+    for (let done = 0; done < rows.count; done += most) {
+      const count = Math.min(most, rows.count - done);
+      this.#bytes().set(
+        rows.bytes.subarray(done * 4, (done + count) * 4),
+        kernel.stagingAt() >>> 0,
+      );
+      kernel.loadBias(layer, part, rows.first + done, count);
+    }
+  }
+}
+
+/** Copies rows that lie behind each other to rows that lie `stride` bytes apart. */
+function copyRows(
+  memory: Uint8Array,
+  at: number,
+  stride: number,
+  bytes: Uint8Array,
+  rowBytes: number,
+): void {
+  if (stride === rowBytes) {
+    memory.set(bytes, at);
+    return;
+  }
+  for (let from = 0; from < bytes.length; from += rowBytes) {
+    memory.set(bytes.subarray(from, from + rowBytes), at + (from / rowBytes) * stride);
+  }
+}
+
+function valuesOf({ bytes, scales, columns }: Rows): Float32Array {
+  if (!scales) return new Float32Array(bytes.slice().buffer);
+  const codes = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Float32Array.from(
+    codes,
+    (code, at) => code * (scales[Math.floor(at / columns)] as number),
+  );
+}
+
+function checkShape(tensor: ModelTensor, { rows, columns, role }: TensorPlace): void {
+  const wanted = isVector(role) ? [rows] : [rows, columns];
+  if (tensor.shape.join() !== wanted.join()) {
+    throw corrupt(tensor, `its shape is [${tensor.shape}] where [${wanted}] is needed`);
+  }
+  if (isVector(role) && tensor.type !== 'float32') {
+    throw corrupt(tensor, `it is stored as ${tensor.type}, but biases and LayerNorms are float32`);
+  }
+}
+
+function isVector({ kind }: TensorRole): boolean {
+  return kind === 'gain' || kind === 'shift' || kind === 'bias';
+}
+
+/** The rows that arrived, their number and scales checked. */
+function rowsOf(
+  tensor: ModelTensor,
+  place: TensorPlace,
+  bytes: Uint8Array,
+  scales: Float32Array | null,
+  first: number,
+): Rows {
+  const { columns } = place;
+  const count = bytes.length / (columns * (tensor.type === 'float32' ? 4 : 1));
+  if (!Number.isInteger(count) || count < 1 || first + count > place.rows) {
+    throw corrupt(tensor, `${bytes.length} bytes are no whole rows from row ${first} on`);
+  }
+  if (tensor.type === 'float32') return { first, count, columns, bytes, scales: null };
+  if (scales?.length !== count) {
+    throw corrupt(tensor, `${scales?.length ?? 0} scales came with ${count} rows`);
+  }
+  if (!scales.every(Number.isFinite)) throw corrupt(tensor, 'one of its scales is not finite');
+  return { first, count, columns, bytes, scales };
+}
+
+function corrupt(tensor: ModelTensor, what: string): WhorlError {
+  return new WhorlError(
+    'asset_corrupt',
+    `The tensor "${tensor.name}" does not fit the model: ${what}. The encoder was not started; pack the model again.`,
+  );
+}
