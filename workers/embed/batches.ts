@@ -3,7 +3,7 @@
 export interface BatchRules {
   /** Most tokens in a batch, padding included; one sequence may exceed it. */
   readonly tokens: number;
-  /** Largest share of a batch that may be padding, 0..1. */
+  /** Largest share of a batch that may be padding, 0..1. At 1 nothing is padded: only real tokens count. */
   readonly waste: number;
 }
 
@@ -22,9 +22,9 @@ export function planBatches(lengths: readonly number[], rules: BatchRules): numb
   let real = 0;
   for (const index of order) {
     const longest = batch.length === 0 ? at(lengths, index) : at(lengths, batch[0] ?? 0);
-    const padded = longest * (batch.length + 1);
     const filled = real + at(lengths, index);
-    const fits = padded <= rules.tokens && padded - filled <= rules.waste * padded;
+    const size = rules.waste >= 1 ? filled : longest * (batch.length + 1);
+    const fits = size <= rules.tokens && size - filled <= rules.waste * size;
     if (batch.length > 0 && !fits) {
       batches.push(batch);
       batch = [];

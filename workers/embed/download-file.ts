@@ -1,7 +1,7 @@
 /**
- * One file, piece by piece: kept pieces first, then what is missing from the network, each piece
- * verified before it is kept or used. A cut goes on at the first missing piece; wrong bytes are asked
- * for once more past every cache, then the file is refused.
+ * One file, piece by piece and in order: a kept piece where there is one, else from the network, each
+ * verified before it is kept or handed on. No more than a few pieces are in memory at a time. A cut goes on
+ * at the first missing piece; wrong bytes are asked for once more past every cache, then the file is refused.
  */
 import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import { sha256 } from './digest.ts';
@@ -14,6 +14,7 @@ import {
   type OpenBody,
   openBody,
 } from './download-response.ts';
+import { KeptPieces } from './kept-pieces.ts';
 import type { ModelFile } from './manifest.ts';
 import { type PieceKeeper, pieceSpan } from './piece-keeper.ts';
 
@@ -30,28 +31,77 @@ export interface FileContext {
   readonly signal: AbortSignal;
 }
 
+/** Takes a verified piece; `from` is the offset of its first byte. It may throw, which ends the download. */
+export type PieceSink = (piece: Uint8Array<ArrayBuffer>, from: number) => void;
+
+/** Neighbouring pieces that are not kept, and the sink that waits for them. */
+interface Run {
+  readonly file: ModelFile;
+  readonly sink: PieceSink;
+  /** The first that is still missing. */
+  next: number;
+  readonly to: number;
+}
+
 /**
- * The bytes of a file, all verified.
+ * Hands a file to `sink`, piece by piece, in order, all verified.
  *
- * @throws WhorlError `aborted`, `network`, `asset_missing`, `asset_corrupt`, `asset_incomplete`.
+ * @param kept What is read ahead of the file's kept pieces; made here where it was not begun before.
+ * @throws WhorlError `aborted`, `network`, `asset_missing`, `asset_corrupt`, `asset_incomplete`; what the
+ * sink throws.
  */
+export async function streamFile(
+  file: ModelFile,
+  context: FileContext,
+  sink: PieceSink,
+  kept: KeptPieces = new KeptPieces(file, context.keeper),
+): Promise<void> {
+  for (let index = 0; index < file.pieces.length; ) {
+    const piece = await kept.get(index);
+    throwIfAborted(context.signal);
+    if (piece) {
+      context.meter.verified(file.path, piece.length, true);
+      sink(piece, pieceSpan(file, index).from);
+      kept.release(index);
+      index += 1;
+      continue;
+    }
+    const to = await endOfGap(kept, index);
+    await fetchRun({ file, sink, next: index, to }, context);
+    index = to;
+  }
+}
+
+/** The bytes of a whole file. Throws what {@link streamFile} throws. */
 export async function downloadFile(
   file: ModelFile,
   context: FileContext,
+  kept?: KeptPieces,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(file.bytes);
-  const missing = await fillFromCache(file, bytes, context);
+  await streamFile(file, context, (piece, from) => bytes.set(piece, from), kept);
+  return bytes;
+}
+
+async function endOfGap(kept: KeptPieces, first: number): Promise<number> {
+  let to = first + 1;
+  while (to < kept.file.pieces.length && (await kept.get(to)) === null) to += 1;
+  return to;
+}
+
+/** Fetches a run to its end: goes on after a cut, and once past every cache after wrong bytes. */
+async function fetchRun(run: Run, context: FileContext): Promise<void> {
   let failures = 0;
   let reloaded = false;
-  while (missing.size > 0) {
-    const before = missing.size;
+  while (run.next < run.to) {
+    const before = run.next;
     try {
-      await fetchRun(file, bytes, missing, reloaded, context);
+      await fetchRest(run, reloaded, context);
     } catch (error) {
       throwIfAborted(context.signal);
-      if (missing.size < before) failures = 0;
+      if (run.next > before) failures = 0;
       const problem = error as WhorlError;
-      if (problem.code === 'asset_corrupt' && !reloaded) {
+      if (problem.code === 'asset_corrupt' && problem.retryable && !reloaded) {
         reloaded = true;
         continue;
       }
@@ -61,7 +111,6 @@ export async function downloadFile(
       await context.deps.wait(Math.max(pause, problem.retryAfterMs ?? 0), context.signal);
     }
   }
-  return bytes;
 }
 
 // What our own cache keeps need not lie in the browser's as well.
@@ -74,42 +123,12 @@ function mayGoOn(error: WhorlError): boolean {
   return error.code === 'network' || error.code === 'asset_incomplete';
 }
 
-/** Puts kept pieces in place; answers with the numbers of those that are missing or were spoilt. */
-async function fillFromCache(
-  file: ModelFile,
-  bytes: Uint8Array<ArrayBuffer>,
-  { keeper, meter, signal }: FileContext,
-): Promise<Set<number>> {
-  const missing = new Set<number>();
-  for (let index = 0; index < file.pieces.length; index += 1) {
-    throwIfAborted(signal);
-    const { from, to } = pieceSpan(file, index);
-    const kept = await keeper.piece(file, index);
-    if (kept && kept.length === to - from && (await sha256(kept)) === file.pieces[index]) {
-      bytes.set(kept, from);
-      meter.verified(file.path, kept.length, true);
-      continue;
-    }
-    if (kept) await keeper.dropPiece(file, index);
-    missing.add(index);
-  }
-  return missing;
-}
-
-/** Fetches the first run of missing pieces; removes each from `missing` once it is verified. */
-async function fetchRun(
-  file: ModelFile,
-  bytes: Uint8Array<ArrayBuffer>,
-  missing: Set<number>,
-  reload: boolean,
-  context: FileContext,
-): Promise<void> {
-  const first = Math.min(...missing);
-  let last = first;
-  while (missing.has(last + 1)) last += 1;
+/** One request for what is missing of a run. */
+async function fetchRest(run: Run, reload: boolean, context: FileContext): Promise<void> {
+  const { file } = run;
   // After wrong bytes the whole is asked for: a range may be what a middlebox gets wrong.
-  const from = reload ? 0 : pieceSpan(file, first).from;
-  const to = reload ? file.bytes : pieceSpan(file, last).to;
+  const from = reload ? 0 : pieceSpan(file, run.next).from;
+  const to = reload ? file.bytes : pieceSpan(file, run.to - 1).to;
   const body = await openBody(context.deps, {
     url: context.base + file.path,
     name: file.path,
@@ -121,7 +140,7 @@ async function fetchRun(
   });
   const end = body.start === 0 && from > 0 ? file.bytes : to;
   try {
-    await readPieces(file, bytes, missing, body, end, context);
+    await readPieces(run, body, end, context);
   } finally {
     // Lets go of the connection where the body was left early; has no effect after its end.
     void body.reader.cancel().catch(() => {});
@@ -129,61 +148,60 @@ async function fetchRun(
 }
 
 async function readPieces(
-  file: ModelFile,
-  bytes: Uint8Array<ArrayBuffer>,
-  missing: Set<number>,
+  run: Run,
   body: OpenBody,
   end: number,
   context: FileContext,
 ): Promise<void> {
+  const { file } = run;
+  const last = pieceSpan(file, run.to - 1).to;
   let at = body.start;
-  let index = pieceAt(file, at);
-  for (;;) {
+  let piece = new Uint8Array(0);
+  // What lies behind the run was kept: the rest of a whole file is not waited for.
+  while (at < last || last === end) {
     const chunk = await nextChunk(body, file.path, context);
     if (!chunk) break;
     if (at + chunk.length > end) {
       throw corrupt(file.path, `it goes on after the ${end} bytes that it should have`);
     }
-    let used = 0;
-    while (used < chunk.length) {
-      const { from, to } = pieceSpan(file, index);
+    for (let used = 0; used < chunk.length && at < last; ) {
+      const { from, to } = spanAt(run, at);
       const part = chunk.subarray(used, used + to - at);
-      if (missing.has(index)) {
-        bytes.set(part, at);
+      const wanted = from >= pieceSpan(file, run.next).from;
+      if (wanted) {
+        if (at === from) piece = new Uint8Array(to - from);
+        piece.set(part, at - from);
         context.meter.arriving(file.path, at + part.length - from);
       }
       at += part.length;
       used += part.length;
-      if (at < to) continue;
-      if (missing.has(index)) await settlePiece(file, bytes, index, missing, context);
-      index += 1;
+      if (wanted && at === to) await settlePiece(run, piece, context);
     }
   }
-  if (at < end) throw incomplete(file.path, at, end);
+  if (at < last) throw incomplete(file.path, at, end);
 }
 
-function pieceAt(file: ModelFile, at: number): number {
-  let index = 0;
-  while (pieceSpan(file, index).to <= at && index < file.pieces.length) index += 1;
-  return index;
+/** The piece in which a byte lies; all that lies before the run counts as one. */
+function spanAt(run: Run, at: number): { from: number; to: number } {
+  const start = pieceSpan(run.file, run.next);
+  return at < start.from ? { from: 0, to: start.from } : start;
 }
 
 async function settlePiece(
-  file: ModelFile,
-  bytes: Uint8Array<ArrayBuffer>,
-  index: number,
-  missing: Set<number>,
+  run: Run,
+  piece: Uint8Array<ArrayBuffer>,
   { keeper, meter, signal }: FileContext,
 ): Promise<void> {
-  const { from, to } = pieceSpan(file, index);
-  const piece = bytes.subarray(from, to);
-  if ((await sha256(piece)) !== file.pieces[index]) {
+  const { file, next } = run;
+  const { from, to } = pieceSpan(file, next);
+  if ((await sha256(piece)) !== file.pieces[next]) {
     throw corrupt(file.path, `its bytes ${from} to ${to} have another SHA-256`);
   }
   throwIfAborted(signal);
-  missing.delete(index);
+  run.next += 1;
   meter.verified(file.path, piece.length, false);
-  await keeper.keepPiece(file, index, piece);
+  run.sink(piece, from);
+  await keeper.keepPiece(file, next, piece);
 }
 
 /** The next bytes, or null at the end. A silent connection is cut. */

@@ -1,17 +1,19 @@
 /**
- * Work for one encoder, by priority. Contract: a job's sequences are encoded batch by batch; between
- * two batches the most urgent job goes on, so that a query waits for one batch of bulk work at most.
- * Queries go in the order of their arrival; bulk jobs take turns, batch by batch, so that each of them
- * shows life and none waits past its caller's deadline. An aborted job rejects at once and its remaining
- * batches never run.
+ * Work for one encoder, by priority, in two lanes. Contract: queries go in the order of their arrival, each
+ * to its end, and are handed to the encoder at once; no batch of bulk work begins before the last query is
+ * answered. (Our own kernel runs a query in the middle of a bulk batch, ONNX Runtime after it.) Bulk jobs take
+ * turns, batch by batch, so that each of them shows life and none waits past its caller's deadline. An
+ * aborted job rejects at once and its remaining batches never run.
  */
 import { abortedError } from '../../src/shared/errors.ts';
 import { planBatches } from './batches.ts';
 import type { Encoder } from './encoder.ts';
 
+type Lane = 'query' | 'bulk';
+
 export interface EncodeJob {
   readonly ids: readonly Int32Array[];
-  readonly priority: 'query' | 'bulk';
+  readonly priority: Lane;
   readonly signal: AbortSignal;
   readonly onProgress: (done: number) => void;
 }
@@ -19,7 +21,7 @@ export interface EncodeJob {
 interface Entry {
   readonly job: EncodeJob;
   readonly vectors: Float32Array<ArrayBuffer>;
-  readonly batches: number[][];
+  batches: number[][];
   done: number;
   readonly resolve: (vectors: Float32Array<ArrayBuffer>) => void;
   readonly reject: (error: unknown) => void;
@@ -32,15 +34,23 @@ export interface QueueDeps {
   readonly recover: (error: unknown) => Promise<void>;
   /** Lets messages (a query, an abort, a ping) in between two batches. */
   readonly breathe: () => Promise<void>;
+  /** Told of each batch that went through, with its tokens. */
+  readonly onEncoded?: (tokens: number) => void;
 }
 
 export class EncodeQueue {
   readonly #deps: QueueDeps;
-  readonly #waiting: Entry[] = [];
-  #running = false;
+  readonly #waiting: { readonly [L in Lane]: Entry[] } = { query: [], bulk: [] };
+  readonly #work: { [L in Lane]: Promise<void> | null } = { query: null, bulk: null };
+  #epoch = 0;
 
   constructor(deps: QueueDeps) {
     this.#deps = deps;
+  }
+
+  /** Whether nothing waits and nothing runs. */
+  get idle(): boolean {
+    return this.#waiting.query.length + this.#waiting.bulk.length === 0;
   }
 
   /** @returns row-major vectors in the order of `job.ids`. */
@@ -61,72 +71,104 @@ export class EncodeQueue {
         },
       );
       job.signal.addEventListener('abort', stop, { once: true });
-      this.#waiting.push(entry);
-      if (!this.#running) void this.#work();
+      this.#waiting[job.priority].push(entry);
+      this.#begin(job.priority);
     });
+  }
+
+  /** Runs every job from its beginning: what was encoded so far is not to be trusted. */
+  restart(): void {
+    this.#epoch += 1;
+    for (const entry of [...this.#waiting.query, ...this.#waiting.bulk]) {
+      entry.batches = this.#plan(entry.job);
+      entry.done = 0;
+    }
   }
 
   /** Rejects everything that waits. */
   close(error: unknown): void {
-    for (const entry of this.#waiting.splice(0)) entry.reject(error);
+    for (const entry of [...this.#waiting.query.splice(0), ...this.#waiting.bulk.splice(0)]) {
+      entry.reject(error);
+    }
   }
 
   #entry(job: EncodeJob, resolve: Entry['resolve'], reject: Entry['reject']): Entry {
-    const { dimension, rules } = this.#deps.encoder();
-    const lengths = job.ids.map((sequence) => sequence.length);
-    return {
-      job,
-      vectors: new Float32Array(job.ids.length * dimension),
-      batches: planBatches(lengths, rules),
-      done: 0,
-      resolve,
-      reject,
-    };
+    const vectors = new Float32Array(job.ids.length * this.#deps.encoder().dimension);
+    return { job, vectors, batches: this.#plan(job), done: 0, resolve, reject };
+  }
+
+  #plan({ ids }: EncodeJob): number[][] {
+    const lengths = ids.map((sequence) => sequence.length);
+    return planBatches(lengths, this.#deps.encoder().rules);
   }
 
   #drop(entry: Entry, error: unknown): void {
-    const at = this.#waiting.indexOf(entry);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#leave(entry);
     entry.reject(error);
   }
 
-  async #work(): Promise<void> {
-    this.#running = true;
+  /** Takes a job out of its lane; false where it had left already (aborted, closed). */
+  #leave(entry: Entry): boolean {
+    const lane = this.#waiting[entry.job.priority];
+    const at = lane.indexOf(entry);
+    if (at >= 0) lane.splice(at, 1);
+    return at >= 0;
+  }
+
+  #begin(lane: Lane): void {
+    this.#work[lane] ??= this.#drain(lane).finally(() => {
+      this.#work[lane] = null;
+      if (this.#waiting[lane].length > 0) this.#begin(lane);
+    });
+  }
+
+  async #drain(lane: Lane): Promise<void> {
     for (;;) {
-      const entry = this.#waiting.find(({ job }) => job.priority === 'query') ?? this.#waiting[0];
-      if (!entry) break;
+      while (lane === 'bulk' && this.#work.query) await this.#work.query;
+      const entry = this.#waiting[lane][0];
+      if (!entry) return;
       await this.#step(entry).catch((error) => this.#drop(entry, error));
       await this.#deps.breathe();
     }
-    this.#running = false;
   }
 
   async #step(entry: Entry): Promise<void> {
+    const { job } = entry;
     const batch = entry.batches.shift();
-    if (batch) {
-      const ids = batch.map((index) => entry.job.ids[index] as Int32Array);
-      const rows = await this.#encode(ids);
-      const { dimension } = this.#deps.encoder();
-      batch.forEach((index, row) => {
-        entry.vectors.set(rows.subarray(row * dimension, (row + 1) * dimension), index * dimension);
-      });
-      entry.done += batch.length;
-      if (!entry.job.signal.aborted) entry.job.onProgress(entry.done);
-    }
-    const at = this.#waiting.indexOf(entry);
-    if (at < 0) return;
-    this.#waiting.splice(at, 1);
+    if (batch && !(await this.#encodeInto(entry, batch))) return;
+    if (!this.#leave(entry)) return;
     if (entry.batches.length === 0) entry.resolve(entry.vectors);
-    else if (entry.job.priority === 'bulk') this.#waiting.push(entry);
-    else this.#waiting.unshift(entry);
+    else if (job.priority === 'bulk') this.#waiting.bulk.push(entry);
+    else this.#waiting.query.unshift(entry);
   }
 
-  async #encode(ids: readonly Int32Array[]): Promise<Float32Array> {
+  /** One batch of a job; false where the job was begun anew meanwhile. */
+  async #encodeInto(entry: Entry, batch: readonly number[]): Promise<boolean> {
+    const epoch = this.#epoch;
+    const { ids, signal, onProgress } = entry.job;
+    const sequences = batch.map((index) => ids[index] as Int32Array);
+    const rows = await this.#encode(sequences, entry.job);
+    if (epoch !== this.#epoch) return false;
+    const { dimension } = this.#deps.encoder();
+    for (const [row, index] of batch.entries()) {
+      entry.vectors.set(rows.subarray(row * dimension, (row + 1) * dimension), index * dimension);
+    }
+    entry.done += batch.length;
+    if (!signal.aborted) onProgress(entry.done);
+    this.#deps.onEncoded?.(sequences.reduce((sum, { length }) => sum + length, 0));
+    return true;
+  }
+
+  async #encode(ids: readonly Int32Array[], job: EncodeJob): Promise<Float32Array> {
+    const { priority, signal } = job;
+    const encoder = this.#deps.encoder();
     try {
-      return await this.#deps.encoder().embed(ids);
+      return await encoder.embed(ids, { priority, signal });
     } catch (error) {
-      await this.#deps.recover(error);
-      return this.#deps.encoder().embed(ids);
+      if (signal.aborted) throw error;
+      // The other lane may have had it replaced already.
+      if (this.#deps.encoder() === encoder) await this.#deps.recover(error);
+      return this.#deps.encoder().embed(ids, { priority, signal });
     }
   }
 }
