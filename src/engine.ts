@@ -227,7 +227,7 @@ export class Engine extends EventTarget {
     const info = await this.#embed.call('info', {}).catch(() => null);
     const { embedder } = this.#status;
     if (info === null || embedder.state !== 'ready' || info.why === embedder.why) return;
-    this.#update({ embedder: { state: 'ready', ...info } });
+    this.#update({ embedder: { state: 'ready', ...info, lanes: [] } });
   }
 
   /** The index worker found no model behind the bridge: another one is wanted, unless there is one already. */
@@ -253,7 +253,7 @@ export class Engine extends EventTarget {
     };
     try {
       const info = await this.#startBackend(backend, signal, onProgress);
-      this.#update({ embedder: { state: 'ready', ...info } });
+      this.#update({ embedder: { state: 'ready', ...info, lanes: [] } });
       return info;
     } catch (error) {
       const { code, message } = asWhorlError(error);

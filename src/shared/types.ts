@@ -109,7 +109,8 @@ export interface EmbedderInfo {
   readonly dimension: number;
   /** Longest input in tokens, special tokens included; longer text is cut. */
   readonly maxTokens: number;
-  readonly backend: Backend;
+  /** `custom`: an embedder of the host. */
+  readonly backend: Backend | 'custom';
   /** Why this backend and no other, in words; names every backend that was refused and the reason. */
   readonly why: string;
   readonly threads: number;
@@ -156,6 +157,8 @@ export interface IndexOpenRequest {
   /** Database name; one engine and one leader per name and origin. */
   readonly name: string;
   readonly storage: 'indexeddb' | 'memory';
+  /** Bytes of vectors that are kept for texts embedded before; 0 for none. Default 0. */
+  readonly embeddingCacheBytes?: number;
 }
 
 /** How far what is written can be trusted to stay. */
@@ -217,8 +220,16 @@ export interface IndexContract {
   status(request: Record<string, never>): StoreStatus;
   /** Reports every change of the status until it is cancelled. */
   watch(request: Record<string, never>): void;
-  /** Replaces the ports to the embed workers; the first one is asked first for queries. */
-  connectEmbedder(request: { readonly ports: readonly MessagePort[] }): void;
+  /**
+   * Ports to all embed workers, in the place of those that were there; with `more`, beside them. Queries go to
+   * the first one that lives, bulk work to all.
+   */
+  connectEmbedder(request: {
+    readonly ports: readonly MessagePort[];
+    readonly more?: boolean;
+  }): void;
+  /** Reports how many texts wait to be embedded as bulk work, whenever more come, until it is cancelled. */
+  watchBulk(request: Record<string, never>): void;
   milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;
   candidates(request: CandidatesRequest): CandidatesResult;
   /** BM25 over texts that are in no collection; for the time before the model is ready. */
@@ -234,11 +245,19 @@ export interface IndexContract {
 // ---------------------------------------------------------------------------------------------
 // Engine status
 
+/** One that embeds: a worker, or the host's embedder. */
+export interface EmbedLane {
+  readonly backend: Backend | 'custom';
+  readonly threads: number;
+  /** Takes queries too; the others take bulk work only. */
+  readonly queries: boolean;
+}
+
 export interface EngineStatus {
   readonly embedder:
     | { readonly state: 'idle' }
     | { readonly state: 'loading'; readonly progress: DownloadProgress | null }
-    | ({ readonly state: 'ready' } & EmbedderInfo)
+    | ({ readonly state: 'ready'; readonly lanes: readonly EmbedLane[] } & EmbedderInfo)
     | { readonly state: 'failed'; readonly code: string; readonly message: string };
   readonly store: StoreStatus | null;
   /** Workers replaced since the start. */

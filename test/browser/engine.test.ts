@@ -79,6 +79,7 @@ class Workers {
         this.bridges += 1;
         this.bridged = true;
       },
+      watchBulk: never,
       milvus: async () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
         if (!this.bridged) throw new WhorlError('embedder_unavailable', 'no model');

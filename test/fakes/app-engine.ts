@@ -89,7 +89,7 @@ export class FakeEngine extends EventTarget implements AppEngine {
       this.say({ embedder: { state: 'failed', code, message } });
       throw error;
     }
-    this.say({ embedder: { state: 'ready', ...INFO } });
+    this.say({ embedder: { state: 'ready', ...INFO, lanes: [] } });
     return INFO;
   }
 

@@ -71,7 +71,12 @@ export class IndexCore {
     this.#options = options;
     this.#ledger = ledger;
     this.#why = why;
-    this.#embedder = { embed: (request, how) => this.#embed(request, how) };
+    const { embedder } = options;
+    this.#embedder = {
+      slices: embedder.slices ?? false,
+      embed: (request, how) => this.#embed(request, how),
+      erased: (texts) => embedder.erased?.(texts),
+    };
     this.#background = new Background({
       pause: options.pause,
       onEnd: (trouble) => this.#backgroundEnded(trouble),

@@ -1,12 +1,17 @@
 /**
- * The embed worker over a port of our own, so that text does not visit the page. The newest port
- * replaces an older one, whose pending calls reject; without a port calls reject at once.
+ * The embed workers over ports of our own, so that text does not visit the page: a pool of lanes behind a
+ * cache. Without a port calls reject at once.
  */
+import { embedThroughCache } from '../../src/shared/cached-embed.ts';
+import type { EmbedOptions } from '../../src/shared/embed-job.ts';
+import { EmbedPool, type Lane, sliceTokensOf } from '../../src/shared/embed-pool.ts';
+import { EmbeddingCache } from '../../src/shared/embedding-cache.ts';
 import { isWhorlError, WhorlError } from '../../src/shared/errors.ts';
 import { Link } from '../../src/shared/link.ts';
 import type {
   CallOptions,
   EmbedContract,
+  EmbedderInfo,
   EmbedProgress,
   EmbedRequest,
   EmbedResult,
@@ -18,32 +23,42 @@ type PortContract = Pick<EmbedContract, 'embed' | 'info'>;
 /** Between two batches of texts, or before the first: a cold WebGPU pipeline takes long. */
 const EMBED_DEADLINE_MS = 60_000;
 
-export class EmbedPort implements CoreEmbedder {
-  #link: Link<PortContract> | null = null;
+/** Codes that say that nobody is behind the port any more. */
+const GONE = new Set(['closed', 'worker_lost', 'worker_start_failed']);
+/** Codes after which a lane is not to be asked again: the page replaces its worker. */
+const SPENT = new Set([...GONE, 'backend_failed', 'backend_wrong', 'embedder_unavailable']);
 
-  /** Takes a port; resolves with the fingerprint of the model behind it, null before one runs. */
-  async connect(port: MessagePort): Promise<string | null> {
-    this.#link?.close();
-    let fresh = true;
-    const link = new Link<PortContract>({
-      name: 'embed worker',
-      spawn: () => {
-        // A port cannot be made anew from this side; the page brings the next one.
-        if (!fresh) throw unavailable();
-        fresh = false;
-        return { endpoint: port, end: () => port.close() };
-      },
-    });
+/** One port to an embed worker. */
+class PortLane implements Lane {
+  readonly sliceTokens: number;
+  readonly fingerprint: string | null;
+  readonly #link: Link<PortContract>;
+
+  private constructor(link: Link<PortContract>, info: EmbedderInfo | null) {
     this.#link = link;
-    const info = await link.call('info', {}, {});
-    return info?.fingerprint ?? null;
+    this.fingerprint = info?.fingerprint ?? null;
+    this.sliceTokens = sliceTokensOf(info?.backend ?? 'wasm');
   }
 
-  async embed(
-    request: EmbedRequest,
-    options: Parameters<CoreEmbedder['embed']>[1],
-  ): Promise<EmbedResult> {
-    if (this.#link === null) throw unavailable();
+  /** @param onLost Called when the worker behind the port is gone. */
+  static async open(port: MessagePort, onLost: () => void): Promise<PortLane> {
+    let isFresh = true;
+    const link = new Link<PortContract>({
+      name: 'embed worker',
+      // A long batch of ONNX Runtime blocks its thread; one that was ended is noticed by its lock.
+      hungMs: EMBED_DEADLINE_MS,
+      spawn: () => {
+        // A port cannot be made anew from this side; the page brings the next one.
+        if (!isFresh) throw unavailable();
+        isFresh = false;
+        return { endpoint: port, end: () => port.close() };
+      },
+      onLost,
+    });
+    return new PortLane(link, await link.call('info', {}, {}));
+  }
+
+  async embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult> {
     const { signal, onProgress } = options;
     const how: CallOptions<EmbedProgress> = {
       deadlineMs: EMBED_DEADLINE_MS,
@@ -53,15 +68,123 @@ export class EmbedPort implements CoreEmbedder {
     try {
       return await this.#link.call('embed', request, how as CallOptions<never>);
     } catch (error) {
-      // The port was replaced, or what was behind it died: the same call works on the next port.
-      const gone = isWhorlError(error) && ['closed', 'worker_lost'].includes(error.code);
-      throw gone ? unavailable(error) : error;
+      // The port was replaced, or what was behind it died: the same call works on another port.
+      throw isWhorlError(error) && GONE.has(error.code) ? unavailable(error) : error;
     }
   }
 
   close(): void {
-    this.#link?.close();
-    this.#link = null;
+    this.#link.close();
+  }
+}
+
+export class EmbedPort implements CoreEmbedder {
+  /** It is handed all texts of a call: they are sliced here, lane by lane. */
+  readonly slices = true;
+  readonly #pool: EmbedPool;
+  readonly #onErased: () => void;
+  readonly #watchers = new Set<(waiting: number) => void>();
+  #lanes: readonly PortLane[] = [];
+  #cache = new EmbeddingCache(0);
+
+  /** @param onErased Called when texts were erased here: others may keep vectors of them, too. */
+  constructor(onErased: () => void = () => {}) {
+    this.#onErased = onErased;
+    this.#pool = new EmbedPool({
+      onBulk: (waiting) => {
+        for (const watch of this.#watchers) watch(waiting);
+      },
+      onFailure: (lane, { code }) => {
+        if (SPENT.has(code)) this.#drop(lane as PortLane);
+      },
+    });
+  }
+
+  /** Keeps vectors of what was embedded, up to so many bytes; 0 for none. Default 0. */
+  keep(bytes: number): void {
+    this.#cache = new EmbeddingCache(bytes);
+  }
+
+  /**
+   * Takes ports, in the place of the present ones or (with `more`) beside them; the first is asked for
+   * queries. Resolves with the fingerprint of the model behind them, null before one runs.
+   */
+  async connect(ports: readonly MessagePort[], more = false): Promise<string | null> {
+    const lanes = await this.#open(ports);
+    const former = more ? [] : this.#lanes;
+    this.#lanes = [...this.#lanes, ...lanes];
+    for (const lane of lanes) this.#pool.add(lane);
+    // Only now: what the former ones are at goes on with the new ones.
+    for (const lane of former) this.#drop(lane);
+    return this.#lanes[0]?.fingerprint ?? null;
+  }
+
+  /** Lanes that answered; rejects when none of them did. */
+  async #open(ports: readonly MessagePort[]): Promise<readonly PortLane[]> {
+    const opened = await Promise.allSettled(ports.map((port) => this.#openLane(port)));
+    const lanes = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = opened.find((each) => each.status === 'rejected');
+    if (lanes.length === 0 && failed !== undefined) throw failed.reason;
+    return lanes;
+  }
+
+  async #openLane(port: MessagePort): Promise<PortLane> {
+    let lane: PortLane | null = null;
+    lane = await PortLane.open(port, () => {
+      if (lane !== null) this.#drop(lane);
+    });
+    return lane;
+  }
+
+  #drop(lane: PortLane): void {
+    if (!this.#lanes.includes(lane)) return;
+    this.#lanes = this.#lanes.filter((each) => each !== lane);
+    this.#pool.remove(lane);
+    lane.close();
+  }
+
+  embed(
+    request: EmbedRequest,
+    options: Parameters<CoreEmbedder['embed']>[1],
+  ): Promise<EmbedResult> {
+    const embed = (rest: EmbedRequest, how: EmbedOptions) => this.#pool.embed(rest, how);
+    return embedThroughCache(this.#cache, embed, request, options);
+  }
+
+  erased(texts: readonly string[] | 'all'): void {
+    if (texts === 'all') this.#cache.clear();
+    else this.#cache.forget(texts);
+    this.#onErased();
+  }
+
+  /** Forgets the vectors of all texts: some were erased elsewhere. */
+  forget(): void {
+    this.#cache.clear();
+  }
+
+  /** Calls `report` with the number of texts that wait whenever bulk work comes, until the signal aborts. */
+  watch(report: (waiting: number) => void, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        this.#watchers.delete(report);
+        resolve();
+      };
+      if (signal.aborted) {
+        stop();
+        return;
+      }
+      this.#watchers.add(report);
+      signal.addEventListener('abort', stop, { once: true });
+      if (this.#pool.waiting > 0) report(this.#pool.waiting);
+    });
+  }
+
+  close(): void {
+    const error = new WhorlError('closed', 'The store was closed.');
+    this.#pool.close(error);
+    for (const lane of this.#lanes) lane.close();
+    this.#lanes = [];
+    this.#cache.clear();
   }
 }
 

@@ -8,6 +8,10 @@ import { invalid } from './body.ts';
 
 /** What the core needs of the embed worker; `embed-port.ts` gives it over a port. */
 export interface CoreEmbedder {
+  /** It slices by itself and is handed all texts of a call; otherwise it gets them slice by slice. */
+  readonly slices?: boolean;
+  /** Told of texts (input of a function) that were erased, or that all of a collection were. */
+  erased?(texts: readonly string[] | 'all'): void;
   /** Rejects with `embedder_unavailable` while none is connected. */
   embed(
     request: EmbedRequest,
@@ -53,7 +57,7 @@ export async function embedTexts(
   for (let from = 0, to = 0; from < texts.length; from = to) {
     throwIfAborted(signal);
     const start = from;
-    to = sliceEnd(texts, from);
+    to = embedder.slices ? texts.length : sliceEnd(texts, from);
     const slice = texts.slice(from, to);
     const onProgress = (done: number): void => report?.({ done: start + done, total });
     const result = await embedder.embed({ texts: slice, priority }, { signal, onProgress });

@@ -49,7 +49,9 @@ export async function dropCollection(scope: CallScope, raw: unknown): Promise<vo
   await ledger.write(async () => {
     throwIfAborted(scope.signal);
     const id = ledger.find(name)?.record.id;
-    if (id !== undefined) await ledger.commit({ kind: 'drop', collection: id, record: null });
+    if (id === undefined) return;
+    await ledger.commit({ kind: 'drop', collection: id, record: null });
+    scope.embedder.erased?.('all');
   });
 }
 

@@ -8,6 +8,7 @@ import type { Collection } from './collection.ts';
 import { type EmbeddedTexts, embedTexts, mismatch } from './embedder.ts';
 import type { CallScope } from './endpoints.ts';
 import { type DraftRows, parseRows, parseWantedKey, type StoredRow } from './entity.ts';
+import { rowsOf, tellErased } from './erased-texts.ts';
 import { compileFilter } from './filter/compile.ts';
 import { keyBytes, keyText, type PrimaryKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
@@ -94,7 +95,7 @@ async function append(
   const { ledger } = scope;
   const { record } = collection;
   const spaces = nextSpaces(scope, collection, embedded);
-  await collection.openRows(ledger.store, ledger.head.sequence);
+  const table = await collection.openRows(ledger.store, ledger.head.sequence);
   const keys = keysOf(ledger, record, drafts, scope.clock.now());
   const rows = drafts.rows.map(
     ({ values, dynamic }, i): StoredRow => ({ key: keys[i] ?? 0n, values, dynamic }),
@@ -105,6 +106,7 @@ async function append(
   // With generated keys an upsert replaces the row it names by one with a new key, as Milvus does.
   const superseded =
     record.spec.autoId && mode === 'upsert' ? drafts.rows.map((r) => r.key ?? 0n) : [];
+  const replaced = rowsOf(table, [...superseded, ...keys]);
   const next: CollectionRecord = { ...record, nextRow: first + rows.length, vectors: spaces };
   const last = keys.at(-1);
   await ledger.commit({
@@ -124,6 +126,7 @@ async function append(
     collection.applyRemoved(superseded);
     collection.applyAppended({ first, rows, vectors });
   });
+  tellErased(scope.embedder, record.spec, replaced, rows);
   scope.grown(collection);
   return keys.map(keyText);
 }
@@ -208,6 +211,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
     }
     const present = [...keys].filter((key) => rows.find(key) !== undefined);
     if (present.length > 0) {
+      const gone = rowsOf(rows, present);
       await ledger.commit({
         kind: 'delete',
         collection: collection.record.id,
@@ -215,6 +219,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
         removed: present.map(keyBytes),
       });
       follow(collection, () => collection.applyRemoved(present));
+      tellErased(scope.embedder, spec, gone);
     }
     return listed?.length ?? present.length;
   });

@@ -12,7 +12,9 @@ import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
 
-const embedder = new EmbedPort();
+/** Engines of one name share their records: what one erases, the others must not keep vectors of. */
+let erasures: BroadcastChannel | null = null;
+const embedder = new EmbedPort(() => erasures?.postMessage('erased'));
 let opened: Promise<IndexCore> | null = null;
 let openedAs = '';
 
@@ -38,6 +40,8 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   const name = ownName(request.name);
   const durable = request.storage === 'indexeddb';
   const locks = (navigator as { readonly locks?: LockManager }).locks;
+  embedder.keep(request.embeddingCacheBytes ?? 0);
+  listen(name);
   return IndexCore.open({
     name,
     openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
@@ -46,6 +50,13 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
     embedder,
     pause,
   });
+}
+
+/** The page listens on the same channel. Messages do not come back to the object that sent them. */
+function listen(name: string): void {
+  erasures?.close();
+  erasures = new BroadcastChannel(`${name}/erasures`);
+  erasures.onmessage = () => embedder.forget();
 }
 
 function core(): Promise<IndexCore> {
@@ -70,10 +81,12 @@ const handlers: Handlers<IndexContract> = {
   status: async () => (await core()).status(),
   watch: async (_request, { signal, report }) =>
     (await core()).watch(report as (status: StoreStatus) => void, signal),
-  connectEmbedder: async ({ ports: [port] }) => {
-    const fingerprint = port === undefined ? null : await embedder.connect(port);
+  connectEmbedder: async ({ ports, more }) => {
+    const fingerprint = await embedder.connect(ports, more);
     if (fingerprint !== null) (await core()).modelConnected(fingerprint);
   },
+  watchBulk: (_request, { signal, report }) =>
+    embedder.watch(report as (waiting: number) => void, signal),
   milvus: async ({ endpoint, body }, { signal, report }) =>
     (await core()).milvus(endpoint, body, {
       signal,
@@ -85,6 +98,7 @@ const handlers: Handlers<IndexContract> = {
     const open = opened;
     opened = null;
     embedder.close();
+    erasures?.close();
     await (await open)?.close();
   },
 };
