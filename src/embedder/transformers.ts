@@ -105,8 +105,12 @@ function checkOptions(extractor: unknown, options: PipelineOptions): void {
   if (pooling !== undefined && !POOLINGS.includes(pooling)) {
     throw invalid(`"pooling" must be one of ${POOLINGS.join(', ')}, not "${String(pooling)}".`);
   }
-  if (batch !== undefined && !(Number.isInteger(batch) && batch >= 1 && batch <= MAX_BATCH)) {
+  if (!(Number.isInteger(batch) && batch >= 1 && batch <= MAX_BATCH)) {
     throw invalid(`"batch" must be a whole number from 1 to ${MAX_BATCH}, not ${String(batch)}.`);
+  }
+  // transformers.js takes the last column of a padded batch, whatever stands in it.
+  if (batch > 1 && (pooling === 'eos' || pooling === 'last_token')) {
+    throw invalid(`"batch" must be 1 with the pooling "${pooling}".`);
   }
 }
 
