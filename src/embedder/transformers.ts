@@ -95,7 +95,7 @@ function checkOptions(extractor: unknown, options: PipelineOptions): void {
   }
   const unknown = Object.keys(options).find((key) => !KNOWN.has(key));
   if (unknown !== undefined) throw invalid(`there is no option "${unknown}".`);
-  const { model, pooling, batch } = options;
+  const { model, pooling, batch = 1 } = options;
   if (
     model !== undefined &&
     (typeof model !== 'string' || !/\S/.test(model) || model.length > 200)

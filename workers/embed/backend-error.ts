@@ -4,8 +4,11 @@ import type { Backend } from '../../src/shared/types.ts';
 
 const MEMORY = /bad_alloc|out of memory|allocation failed|could not allocate|exceeds? .*memory/i;
 const POLICY = /content security policy|unsafe-eval|disallowed by embedder|blocked by csp/i;
-// `Gather` on the CPU, of a token or a position that its table has no row for.
-const BOUNDS = /indices element out of data bounds/i;
+// A token or a position that its table has no row for: `Gather` on the CPU, or `Add` of a slice of it.
+const BOUNDS = /indices element out of data bounds|attempting to broadcast an axis/i;
+// What does not become a session however often it is tried.
+const GRAPH =
+  /protobuf parsing failed|no graph was found|load model .*failed|invalid model|external data|unsupported model ir|is not a registered function|opset|could not find an implementation/i;
 
 const NAMES: { readonly [B in Backend]: string } = {
   wasm: 'WASM',
@@ -20,7 +23,8 @@ export function backendName(backend: Backend): string {
 
 /**
  * `backend_failed` (retryable, with a fresh session or worker), `out_of_memory`, or `asset_corrupt`
- * where the tokenizer's ids are not those of the model. What is typed already stays as it is.
+ * where the graph cannot be run, or the tokenizer's ids are not those of the model. What is typed already
+ * stays as it is.
  */
 export function backendError(backend: Backend, what: string, error: unknown): WhorlError {
   if (isWhorlError(error)) return error;
@@ -44,6 +48,13 @@ export function backendError(backend: Backend, what: string, error: unknown): Wh
     return new WhorlError(
       'asset_corrupt',
       `${who}: the model has no row for a token or a position (${detail}). The tokenizer is not that of the model, or maxTokens is more than the model takes.`,
+      { cause: error },
+    );
+  }
+  if (GRAPH.test(detail)) {
+    return new WhorlError(
+      'asset_corrupt',
+      `${who}: this ONNX graph cannot be run by it (${detail}). Export it again, in one file and with operators that ONNX Runtime 1.30 has.`,
       { cause: error },
     );
   }
