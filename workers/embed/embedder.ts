@@ -1,183 +1,155 @@
 /**
- * Texts to vectors: model, tokenizer, a checked backend, and what happens when that backend is lost.
- * No global of a worker or a page is touched here.
+ * Texts to vectors: tokenizer, queue, a checked backend, and what happens when that backend is lost or turns
+ * out to be wrong. No global of a worker or a page is touched here.
  */
 import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
-import type {
-  Backend,
-  DownloadProgress,
-  EmbedderInfo,
-  EmbedRequest,
-  EmbedResult,
-  EmbedStartRequest,
-} from '../../src/shared/types.ts';
-import { type BackendDeps, BackendStarter, type RunnableModel } from './backends.ts';
-import { chooseBackends, type GpuLike, readCapabilities } from './choose.ts';
-import { downloadModel, type ModelDownloadDeps } from './download.ts';
+import type { EmbedderInfo, EmbedRequest, EmbedResult, LentModel } from '../../src/shared/types.ts';
+import { backendName } from './backend-error.ts';
+import type { BackendOptions, RunningModel } from './backends.ts';
+import type { Attempt } from './choose.ts';
 import type { Encoder } from './encoder.ts';
-import type { ModelManifest } from './manifest.ts';
+import { checkKnownAnswers } from './known-answers.ts';
 import { EncodeQueue } from './queue.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
-
-export interface EmbedderDeps extends ModelDownloadDeps, BackendDeps {
-  readonly gpu: GpuLike | undefined;
-}
 
 export interface EmbedOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: (done: number) => void;
 }
 
-interface Started {
-  readonly manifest: ModelManifest;
-  readonly tokenizer: Tokenizer;
-  readonly starter: BackendStarter;
-  readonly encoder: Encoder;
+export interface Started {
+  readonly running: RunningModel;
+  readonly attempt: Attempt;
   readonly why: string;
-  /** Kept only where a backend can be lost while the page lives. */
-  readonly model: RunnableModel | null;
-  /** Whether a lost GPU may be replaced by WASM. */
-  readonly mayFallBack: boolean;
+  /** What takes over when the backend is lost or wrong, best first. */
+  readonly successors: readonly Attempt[];
+  readonly start: (attempt: Attempt, options: BackendOptions) => Promise<RunningModel>;
+  /** Lets messages in between two pieces of work. */
   readonly breathe: () => Promise<void>;
+  /** Milliseconds; never goes back. */
+  readonly now: () => number;
 }
 
 /** Most texts a call; more belong into several calls, so that progress is kept. */
 const MAX_TEXTS = 65_536;
+/** Milliseconds of tokenizing without a look at the messages. */
+const YIELD_MS = 4;
+/** Tokens after which a browser has compiled the kernel for speed: the known answers are asked for again. */
+const RIPE_TOKENS = 4_000;
+/** Tokens after which that waits for no idle moment any more. */
+const OVERRIPE_TOKENS = 40_000;
 const NEVER = new AbortController().signal;
-
-/**
- * Loads a model and starts the best backend that works.
- *
- * @throws WhorlError what downloading throws; `embedder_unavailable` when no backend can be had;
- * for a named backend its own `backend_failed` or `backend_wrong`.
- */
-export async function startEmbedder(
-  request: EmbedStartRequest,
-  deps: EmbedderDeps,
-  options: {
-    readonly signal: AbortSignal;
-    readonly onProgress: (progress: DownloadProgress) => void;
-  },
-): Promise<Embedder> {
-  const facts = await readCapabilities(request.backend === 'wasm' ? undefined : deps.gpu);
-  const choice = chooseBackends(facts, request);
-  if (choice.attempts.length === 0) {
-    throw new WhorlError(
-      'embedder_unavailable',
-      `${choice.why} WebGPU was asked for by name, so nothing else was tried; ask for "auto" or "wasm".`,
-    );
-  }
-  const model = await downloadModel(request.assets, deps, options);
-  const tokenizer = createTokenizer(model.tokenizer, model.manifest.maxTokens);
-  const starter = new BackendStarter(request.ort, deps);
-  const refused: WhorlError[] = [];
-  for (const backend of choice.attempts) {
-    model.meter.stage('compile');
-    try {
-      const encoder = await starter.start(backend, model, tokenizer, {
-        signal: options.signal,
-        onCheck: () => model.meter.stage('check'),
-      });
-      const why = [choice.why, ...refused.map(({ message }) => message), model.note ?? ''];
-      return new Embedder({
-        manifest: model.manifest,
-        tokenizer,
-        starter,
-        encoder,
-        why: why.filter(Boolean).join(' '),
-        model: backend === 'webgpu' ? model : null,
-        mayFallBack: choice.attempts.includes('wasm'),
-        breathe: deps.breathe,
-      });
-    } catch (error) {
-      if (!isWhorlError(error) || error.code === 'aborted') throw error;
-      refused.push(error);
-    }
-  }
-  throw unavailable(refused);
-}
-
-function unavailable(refused: readonly WhorlError[]): WhorlError {
-  const [first] = refused;
-  if (refused.length === 1 && first) return first;
-  return new WhorlError(
-    'embedder_unavailable',
-    `No backend can embed here. ${refused.map(({ message }) => message).join(' ')}`,
-    { cause: refused.at(-1), retryable: refused.some(({ retryable }) => retryable) },
-  );
-}
 
 /** A running embedder. */
 export class Embedder {
   readonly #started: Started;
   readonly #queue: EncodeQueue;
-  #encoder: Encoder;
+  #running: RunningModel;
+  #attempt: Attempt;
+  #successors: readonly Attempt[];
   #why: string;
   #recovery: Promise<void> | null = null;
-  #gpuReplaced = false;
-  #closed = false;
+  #tokens = 0;
+  #asked = false;
+  /** Why nothing is embedded any more. */
+  #over: WhorlError | null = null;
 
   constructor(started: Started) {
     this.#started = started;
-    this.#encoder = started.encoder;
+    this.#running = started.running;
+    this.#attempt = started.attempt;
+    this.#successors = started.successors;
     this.#why = started.why;
     this.#queue = new EncodeQueue({
-      encoder: () => this.#encoder,
+      encoder: () => this.#running.encoder,
       recover: (error) => this.#recover(error),
       breathe: started.breathe,
+      onEncoded: (tokens) => this.#ripen(tokens),
     });
   }
 
   get info(): EmbedderInfo {
-    const { manifest } = this.#started;
-    return {
-      model: manifest.model,
-      fingerprint: manifest.fingerprint,
-      dimension: manifest.dimension,
-      maxTokens: manifest.maxTokens,
-      backend: this.#encoder.backend,
-      why: this.#why,
-      threads: this.#encoder.threads,
-      weights: manifest.weights,
-    };
+    const { model, fingerprint, maxTokens, weights, encoder } = this.#running;
+    const { dimension, backend, threads } = encoder;
+    const why = this.#why;
+    return { model, fingerprint, dimension, maxTokens, backend, why, threads, weights };
   }
 
   /**
    * @throws WhorlError `invalid_option`, `aborted`, `closed`, `out_of_memory`, `backend_failed`
-   * (retryable: in a fresh worker).
+   * (retryable: in a fresh worker), `backend_wrong`.
    */
   async embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult> {
-    if (this.#closed) throw new WhorlError('closed', 'The embedder was closed.');
+    this.#checkAlive();
     const ids = await this.tokenize(request.texts, options.signal);
+    this.#checkAlive();
     const vectors = await this.#queue.run({
       ids,
       priority: request.priority ?? 'bulk',
       signal: options.signal,
       onProgress: options.onProgress ?? (() => {}),
     });
-    const { dimension, fingerprint } = this.#started.manifest;
+    const { fingerprint, encoder } = this.#running;
     const tokens = ids.reduce((sum, { length }) => sum + length, 0);
-    return { vectors, dimension, fingerprint, tokens };
+    return { vectors, dimension: encoder.dimension, fingerprint, tokens };
   }
 
   /** Token ids of each text, cut to the model's length. */
   async tokenize(texts: readonly string[], signal: AbortSignal = NEVER): Promise<Int32Array[]> {
     checkTexts(texts);
+    const { breathe, now } = this.#started;
     const ids: Int32Array[] = [];
-    for (const [index, text] of texts.entries()) {
-      // About a thousand short texts take as long as one batch.
-      if (index % 1_024 === 1_023) await this.#started.breathe();
+    throwIfAborted(signal);
+    let since = now();
+    for (const text of texts) {
+      ids.push(this.#running.tokenizer.encode(text));
+      if (now() - since < YIELD_MS) continue;
+      await breathe();
       throwIfAborted(signal);
-      ids.push(this.#started.tokenizer.encode(text));
+      since = now();
     }
     return ids;
   }
 
+  /** A copy of the running model for another worker; null where the running backend has none to lend. */
+  lend(): LentModel | null {
+    this.#checkAlive();
+    return this.#running.lend?.() ?? null;
+  }
+
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#queue.close(new WhorlError('closed', 'The embedder was closed.'));
-    await this.#encoder.close();
+    if (this.#over?.code === 'closed') return;
+    await this.#end(new WhorlError('closed', 'The embedder was closed.'));
+  }
+
+  async #end(reason: WhorlError): Promise<void> {
+    this.#over = reason;
+    this.#queue.close(reason);
+    await this.#running.encoder.close();
+  }
+
+  #checkAlive(): void {
+    if (this.#over) throw this.#over;
+  }
+
+  /** Counts work; when enough was done for the code to be compiled for speed, all known answers are asked for. */
+  #ripen(tokens: number): void {
+    this.#tokens += tokens;
+    const due = this.#tokens >= (this.#queue.idle ? RIPE_TOKENS : OVERRIPE_TOKENS);
+    if (!due || this.#asked || this.#over || this.#running.lend === null) return;
+    this.#asked = true;
+    void this.#askAgain(this.#running);
+  }
+
+  /** Runs as bulk work, so that no query waits for it. */
+  async #askAgain({ encoder, tokenizer, answers }: RunningModel): Promise<void> {
+    try {
+      await checkKnownAnswers(encoder, tokenizer, answers, NEVER);
+    } catch (error) {
+      // Whatever else went wrong goes wrong for the next text, too, and is told there.
+      if (!isWhorlError(error) || error.code !== 'backend_wrong') return;
+      this.#queue.restart();
+      await this.#recover(error).catch(() => this.#end(error));
+    }
   }
 
   /** One recovery at a time; whoever fails meanwhile waits for the same one. */
@@ -188,27 +160,55 @@ export class Embedder {
     return this.#recovery;
   }
 
-  /** A lost GPU is started afresh once, then WASM takes over. Every newcomer answers the known texts first. */
+  /** The next of those that may take over. Every newcomer gives known answers first. */
   async #replace(error: unknown): Promise<void> {
-    const { model, mayFallBack, starter, tokenizer } = this.#started;
-    const failed = isWhorlError(error) && error.code === 'backend_failed';
-    if (!failed || !model || this.#encoder.backend !== 'webgpu' || this.#closed) throw error;
-    const attempts: Backend[] = this.#gpuReplaced ? [] : ['webgpu'];
-    if (mayFallBack) attempts.push('wasm');
-    this.#gpuReplaced = true;
-    await this.#encoder.close();
-    for (const backend of attempts) {
-      try {
-        this.#encoder = await starter.start(backend, model, tokenizer, { signal: NEVER });
-        const what = backend === 'webgpu' ? 'was started afresh' : 'was replaced by WASM';
-        this.#why = `${this.#started.why} WebGPU failed while running and ${what}: ${error.message}`;
-        return;
-      } catch (next) {
-        if (!isWhorlError(next)) throw next;
-      }
+    const { encoder } = this.#running;
+    if (this.#over || !isWhorlError(error) || !mayBeReplaced(encoder, error)) throw error;
+    if (this.#successors.length === 0) throw error;
+    await encoder.close();
+    for (let next = this.#successors[0]; next; next = this.#successors[0]) {
+      this.#successors = this.#successors.slice(1);
+      const running = await this.#startNext(next);
+      if (!running) continue;
+      this.#why = `${this.#started.why} ${whatBecame(this.#attempt, next)}: ${error.message}`;
+      this.#running = running;
+      this.#attempt = next;
+      this.#tokens = 0;
+      this.#asked = false;
+      return;
     }
     throw error;
   }
+
+  /** Null where it does not start either, or has another vector space by now. */
+  async #startNext(next: Attempt): Promise<RunningModel | null> {
+    try {
+      const running = await this.#started.start(next, { signal: NEVER, onProgress: () => {} });
+      if (!this.#over && running.fingerprint === this.#running.fingerprint) return running;
+      await running.encoder.close();
+    } catch (error) {
+      if (!isWhorlError(error)) throw error;
+    }
+    return null;
+  }
+}
+
+/** A GPU can be lost and a build be wrong; what else fails is for a fresh worker. */
+function mayBeReplaced({ backend }: Encoder, { code }: WhorlError): boolean {
+  if (code === 'backend_wrong') return true;
+  return backend === 'webgpu' && code === 'backend_failed';
+}
+
+function whatBecame(former: Attempt, next: Attempt): string {
+  const failed = `${nameOf(former)} failed while running and was`;
+  return former.backend === next.backend && former.backend !== 'wasm'
+    ? `${failed} started afresh`
+    : `${failed} replaced by ${nameOf(next)}`;
+}
+
+function nameOf(attempt: Attempt): string {
+  if (attempt.backend !== 'wasm') return backendName(attempt.backend);
+  return `the build "${attempt.variant}" of Whorl's own kernel`;
 }
 
 function checkTexts(texts: unknown): void {

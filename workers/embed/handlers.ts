@@ -31,6 +31,14 @@ export function embedHandlers(holder: EmbedderHolder): Handlers<EmbedContract> {
     async tokenize({ texts }, context) {
       return { ids: await holder.running.tokenize(texts, context.signal) };
     },
+    lend(_request, context) {
+      const lent = holder.running.lend();
+      if (lent) {
+        const { manifest, tokenizer, image } = lent;
+        context.transfer([manifest.buffer, tokenizer.buffer, image]);
+      }
+      return lent;
+    },
     attach({ port }) {
       attached?.close();
       attached = port;

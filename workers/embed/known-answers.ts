@@ -1,5 +1,6 @@
-/** Whether a backend computes what the model means: a GPU can be silently wrong. */
+/** Whether a backend computes what the model means: a GPU, or a relaxed instruction, can be silently wrong. */
 import { WhorlError } from '../../src/shared/errors.ts';
+import { backendName } from './backend-error.ts';
 import type { Encoder } from './encoder.ts';
 import type { KnownAnswer } from './manifest.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -8,7 +9,7 @@ const LEAST_COSINE = 0.99;
 const NORM_TOLERANCE = 1e-3;
 
 /**
- * Embeds the stored texts, all together, so that padding and masking take part.
+ * Embeds the stored texts, all together, so that batching (padding, masks) takes part.
  *
  * @returns the smallest cosine.
  * @throws WhorlError `backend_wrong` that names the text; what the encoder throws.
@@ -26,6 +27,20 @@ export async function checkKnownAnswers(
     return cosineOf(answer, vectors.subarray(from, from + encoder.dimension), encoder);
   });
   return Math.min(...cosines);
+}
+
+/** The answers with the fewest tokens; cheap to ask for before the first use. */
+export function shortestAnswers(
+  answers: readonly KnownAnswer[],
+  tokenizer: Tokenizer,
+  count: number,
+): KnownAnswer[] {
+  const lengths = answers.map((answer) => ({
+    answer,
+    tokens: tokenizer.encode(answer.text).length,
+  }));
+  lengths.sort((a, b) => a.tokens - b.tokens);
+  return lengths.slice(0, count).map(({ answer }) => answer);
 }
 
 function cosineOf(answer: KnownAnswer, vector: Float32Array, encoder: Encoder): number {
@@ -47,9 +62,8 @@ function cosineOf(answer: KnownAnswer, vector: Float32Array, encoder: Encoder): 
 }
 
 function wrong({ language, text }: KnownAnswer, { backend }: Encoder, why: string): WhorlError {
-  const name = backend === 'webgpu' ? 'WebGPU' : 'WASM';
   return new WhorlError(
     'backend_wrong',
-    `The ${name} encoder computes wrong vectors and is not used: for the known text "${text.slice(0, 40)}" (${language}) ${why}.`,
+    `The ${backendName(backend)} encoder computes wrong vectors and is not used: for the known text "${text.slice(0, 40)}" (${language}) ${why}.`,
   );
 }

@@ -5,6 +5,7 @@
 import { abortedError, WhorlError } from '../../src/shared/errors.ts';
 import type { DownloadProgress, EmbedStartRequest } from '../../src/shared/types.ts';
 import type { Embedder } from './embedder.ts';
+import { checkStartRequest, startKey } from './start-request.ts';
 
 export interface StartOptions {
   readonly signal: AbortSignal;
@@ -20,9 +21,6 @@ interface Run {
   readonly listeners: Set<(progress: DownloadProgress) => void>;
   last: DownloadProgress | null;
 }
-
-const KNOWN = new Set(['assets', 'backend', 'allowFallbackAdapter', 'ort']);
-const PLACES = ['wasmModule', 'wasmBinary', 'webgpuModule', 'webgpuBinary'] as const;
 
 export class EmbedderHolder {
   readonly #startEmbedder: Start;
@@ -49,13 +47,8 @@ export class EmbedderHolder {
   }
 
   async start(request: EmbedStartRequest, options: StartOptions): Promise<Embedder> {
-    checkRequest(request);
-    const key = JSON.stringify([
-      request.assets,
-      request.backend,
-      request.allowFallbackAdapter ?? false,
-      PLACES.map((place) => request.ort[place]),
-    ]);
+    checkStartRequest(request);
+    const key = startKey(request);
     if (this.#run && this.#run.key !== key) await this.#replace(this.#run);
     this.#run ??= this.#begin(key, request);
     return this.#join(this.#run, options);
@@ -115,28 +108,4 @@ export class EmbedderHolder {
     this.#current = null;
     await former?.close();
   }
-}
-
-function checkRequest(request: EmbedStartRequest): void {
-  for (const key of Object.keys(request)) {
-    if (!KNOWN.has(key)) throw invalid(`Unknown option "${key}" in the start of the embedder.`);
-  }
-  if (!['auto', 'wasm', 'webgpu'].includes(request.backend)) {
-    throw invalid(`backend must be "auto", "wasm" or "webgpu", not "${String(request.backend)}".`);
-  }
-  if (!isAddress(request.assets) || !request.assets.endsWith('/')) {
-    throw invalid('assets must be an absolute http(s) address with a slash at its end.');
-  }
-  for (const place of PLACES) {
-    if (!isAddress(request.ort?.[place]))
-      throw invalid(`ort.${place} must be an absolute address.`);
-  }
-}
-
-function isAddress(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value);
-}
-
-function invalid(message: string): WhorlError {
-  return new WhorlError('invalid_option', message);
 }

@@ -8,12 +8,7 @@ import type { ModelTensor } from './manifest.ts';
 
 /** Takes a tensor, or consecutive rows of it from `fromRow` on; bytes are valid during the call only. */
 export interface TensorSink {
-  load(
-    tensor: ModelTensor,
-    bytes: Uint8Array,
-    scales: Float32Array | null,
-    fromRow?: number,
-  ): void;
+  load(tensor: ModelTensor, bytes: Uint8Array, scales: Float32Array | null, fromRow?: number): void;
 }
 
 /** A tensor on its way. */

@@ -2,10 +2,11 @@
 import { serve } from '../../src/shared/link.ts';
 import type { EmbedContract } from '../../src/shared/types.ts';
 import { cacheStorageAssets } from './asset-cache.ts';
-import { type EmbedderDeps, startEmbedder } from './embedder.ts';
 import { embedHandlers } from './handlers.ts';
+import { ownKernels } from './kernel-source.ts';
+import { type EmbedderDeps, startEmbedder } from './start-embedder.ts';
 import { EmbedderHolder } from './starter.ts';
-import { breathe, wait } from './timing.ts';
+import { breathe, now, wait } from './timing.ts';
 
 declare const self: DedicatedWorkerGlobalScope;
 
@@ -15,8 +16,10 @@ const deps: EmbedderDeps = {
   cache: typeof caches === 'undefined' ? null : cacheStorageAssets(caches),
   importModule: (url) => import(/* @vite-ignore */ url),
   gpu: navigator.gpu,
+  kernels: ownKernels,
   wait,
   breathe,
+  now,
 };
 
 const holder = new EmbedderHolder((request, options) => startEmbedder(request, deps, options));

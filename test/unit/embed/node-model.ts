@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { OrtPlaces } from '../../../src/shared/types.ts';
-import type { EmbedderDeps } from '../../../workers/embed/embedder.ts';
-import { breathe, wait } from '../../../workers/embed/timing.ts';
+import { ownKernels } from '../../../workers/embed/kernel-source.ts';
+import type { EmbedderDeps } from '../../../workers/embed/start-embedder.ts';
+import { breathe, now, wait } from '../../../workers/embed/timing.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const HOST = 'http://disk.test/';
@@ -35,8 +36,10 @@ export function diskDeps(changes: Partial<EmbedderDeps> = {}): EmbedderDeps {
     cache: null,
     importModule: (url) => import(/* @vite-ignore */ onDisk(url)),
     gpu: undefined,
+    kernels: ownKernels,
     wait,
     breathe,
+    now,
     ...changes,
   };
 }

@@ -1,0 +1,50 @@
+/** Where kernels come from: our own build, or what a test puts in its place. */
+import type { Precision } from '../../src/shared/types.ts';
+import { compiledKernel } from './kernel/instance.ts';
+import { type KernelVariant, type LentKernel, MiniLmKernel } from './kernel/minilm-kernel.ts';
+import type { BatchKernel } from './kernel-encoder.ts';
+import type { Architecture } from './manifest.ts';
+import type { TensorSink } from './tensor-loader.ts';
+
+/** A kernel from the side of whoever starts it; `kernel/minilm-kernel.ts` describes each method. */
+export interface Kernel extends BatchKernel, TensorSink {
+  readonly identity: string;
+  missing(): string[];
+  image(): ArrayBuffer;
+}
+
+export interface KernelSettings {
+  readonly precision: Precision;
+  readonly variant: KernelVariant;
+  readonly maxTokens: number;
+}
+
+/** The build that is right here and fast, or why none is; in words. */
+export type KernelChoice =
+  | { readonly variant: KernelVariant; readonly why: string }
+  | { readonly refused: string };
+
+export interface KernelSource {
+  /** Looks at this machine, for a few milliseconds. */
+  choose(): Promise<KernelChoice>;
+  open(shape: Architecture, settings: KernelSettings): Promise<Kernel>;
+  openLent(shape: Architecture, settings: KernelSettings, lent: LentKernel): Promise<Kernel>;
+}
+
+export const ownKernels: KernelSource = {
+  choose: () =>
+    compiledKernel('simd128').then(
+      () => ({ variant: 'simd128', why: 'WebAssembly has SIMD here.' }),
+      ({ message }: Error) => ({ refused: message }),
+    ),
+  open: (shape, settings) => MiniLmKernel.open(shape, settings),
+  openLent: (shape, settings, lent) => MiniLmKernel.openLent(shape, settings, lent),
+};
+
+const VARIANTS: readonly string[] = ['simd128', 'relaxed'] satisfies KernelVariant[];
+
+/** The build that an identity (`minilm/<variant>/<precision>/<hash>`) names; null where it names none. */
+export function variantOf(identity: string): KernelVariant | null {
+  const name = identity.split('/')[1] ?? '';
+  return VARIANTS.includes(name) ? (name as KernelVariant) : null;
+}
