@@ -133,9 +133,9 @@ export class MiniLmKernel {
   /**
    * Begins a batch in an empty slot. A sequence holds token ids, special ones included.
    *
-   * @throws `invalid_option` for a sequence without tokens or with more than `maxTokens`; `asset_corrupt`
-   *   for an id that is no word of the model; `out_of_memory`, and then the slot is empty, the model and
-   *   the other slot's batch are kept, and a smaller batch may do
+   * @throws `invalid_option` for a sequence without tokens or with more than `maxTokens`, or an id that is
+   *   not in the vocabulary; `out_of_memory`, and then the slot is empty, the model and the other slot's
+   *   batch are kept, and a smaller batch may do
    */
   begin(slot: KernelSlot, sequences: readonly Int32Array[]): void {
     this.#use((kernel) => {
@@ -306,8 +306,8 @@ function outOfMemory(kernel: MiniLmExports, what: string): WhorlError {
 
 function unknownToken(id: number, vocabulary: number): WhorlError {
   return new WhorlError(
-    'asset_corrupt',
-    `The tokenizer gave the token ${id}, but the model knows 0 to ${vocabulary - 1}: they do not belong together. Nothing was embedded; pack the model again.`,
+    'invalid_option',
+    `A text has the token ${id}, but the model's vocabulary is 0 to ${vocabulary - 1}: tokenizer and model do not belong together. Nothing was embedded; pack the model again.`,
   );
 }
 
