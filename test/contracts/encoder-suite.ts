@@ -9,6 +9,8 @@ export interface EncoderCase {
   /** Makes a fresh encoder; a suite makes two. */
   readonly open: () => Promise<OpenEncoder>;
   readonly timeoutMs: number;
+  /** Why it cannot run here. */
+  readonly skip?: string;
 }
 
 export interface OpenEncoder {
@@ -26,8 +28,9 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, k) => sum + value * (b[k] as number), 0);
 }
 
-export function encoderSuite({ name, open, timeoutMs }: EncoderCase): void {
-  describe(`encoder contract: ${name}`, { timeout: timeoutMs }, () => {
+export function encoderSuite({ name, open, timeoutMs, skip }: EncoderCase): void {
+  const title = `encoder contract: ${name}${skip ? ` (skipped: ${skip})` : ''}`;
+  describe.skipIf(skip !== undefined)(title, { timeout: timeoutMs }, () => {
     let opened: OpenEncoder;
     const encode = (texts: readonly string[]): Int32Array[] =>
       texts.map((text) => opened.tokenizer.encode(text));
@@ -112,6 +115,27 @@ export function encoderSuite({ name, open, timeoutMs }: EncoderCase): void {
       expect(seen).toHaveLength(1);
       expect(seen[0]).toBeLessThan(count);
       expect(await encoder.embed([tokenizer.encode('after')])).toHaveLength(encoder.dimension);
+    });
+
+    it('answers a query beside bulk work, each as if alone', async () => {
+      const { encoder, tokenizer } = opened;
+      const long = tokenizer.encode('river inn '.repeat(400));
+      const texts = Array.from({ length: 4 }, (_, i) => long.subarray(0, long.length - 30 * i));
+      const bulk = encoder.embed(texts);
+      const queries = ['where is the inn', 'who is there'].map((text) => tokenizer.encode(text));
+      const answered = await Promise.all(
+        queries.map((ids) => encoder.embed([ids], { priority: 'query' })),
+      );
+      const together = await bulk;
+      for (const [index, ids] of queries.entries()) {
+        const alone = await encoder.embed([ids], { priority: 'query' });
+        expect(cosine(alone, answered[index] as Float32Array)).toBeGreaterThan(0.9999);
+      }
+      for (const index of [0, 3]) {
+        const alone = await encoder.embed([texts[index] as Int32Array]);
+        const found = row(together, index, encoder.dimension);
+        expect(cosine(alone, found)).toBeGreaterThan(0.9999);
+      }
     });
 
     it('gives memory of its own, which later calls leave alone', async () => {
