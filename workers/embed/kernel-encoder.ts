@@ -98,7 +98,9 @@ export class KernelEncoder implements Encoder {
     let done = 0;
     for (let batch = batches.shift(); batch; batch = batches.shift()) {
       if (slot === 'bulk' || done > 0) await this.#giveWay(slot, signal);
-      const rows = await this.#run(slot, ids, batch, signal);
+      const sequences = batch.map((index) => ids[index] as Int32Array);
+      // Planned before memory ended, or found to be too large just now.
+      const rows = this.#exceeds(sequences) ? null : await this.#run(slot, sequences, signal);
       if (rows === null) {
         batches.unshift(...this.#plan(ids, batch));
         continue;
@@ -120,15 +122,17 @@ export class KernelEncoder implements Encoder {
     );
   }
 
+  #exceeds(sequences: readonly Int32Array[]): boolean {
+    return sequences.length > 1 && tokensOf(sequences) > this.#tokens;
+  }
+
   /** Runs one batch; null where it did not fit and the bound was made smaller than it. */
   async #run(
     slot: Slot,
-    ids: readonly Int32Array[],
-    batch: readonly number[],
+    sequences: readonly Int32Array[],
     signal: AbortSignal | undefined,
   ): Promise<Float32Array | null> {
     const { kernel, now } = this.#options;
-    const sequences = batch.map((index) => ids[index] as Int32Array);
     if (!this.#begin(slot, sequences)) return null;
     try {
       let since = now();
@@ -149,7 +153,7 @@ export class KernelEncoder implements Encoder {
       return true;
     } catch (error) {
       if (!isWhorlError(error) || error.code !== 'out_of_memory') throw failure(error);
-      const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
+      const tokens = tokensOf(sequences);
       if (sequences.length < 2) throw noRoom(tokens, error);
       this.#tokens = Math.max(1, Math.floor(Math.min(this.#tokens, tokens) / 2));
       return false;
@@ -194,6 +198,10 @@ export class KernelEncoder implements Encoder {
       throw new WhorlError('invalid_option', `There is no token with the number ${wrong}.`);
     }
   }
+}
+
+function tokensOf(sequences: readonly Int32Array[]): number {
+  return sequences.reduce((sum, { length }) => sum + length, 0);
 }
 
 function failure(error: unknown): WhorlError {
