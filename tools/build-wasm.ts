@@ -35,6 +35,13 @@ const KERNELS: readonly Kernel[] = [
     relaxed: false,
   },
   {
+    folder: 'vocabulary',
+    entry: 'index',
+    module: 'vocabulary-index',
+    constant: 'vocabularyIndex',
+    relaxed: false,
+  },
+  {
     folder: 'minilm',
     entry: 'index',
     module: 'minilm-kernel',
@@ -46,6 +53,13 @@ const KERNELS: readonly Kernel[] = [
     entry: 'index',
     module: 'minilm-relaxed',
     constant: 'minilmRelaxed',
+    relaxed: true,
+  },
+  {
+    folder: 'minilm',
+    entry: 'probe',
+    module: 'minilm-probe',
+    constant: 'minilmProbe',
     relaxed: true,
   },
   {
