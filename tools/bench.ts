@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { missing as modelsMissing } from '../bench/embed/missing.ts';
 import { missing as vectorsMissing } from '../bench/index/vectors.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -31,6 +32,15 @@ export const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
       says: 'vector index against hnswlib-wasm: build, recall, search [--n 20000] [--rounds 7]',
       peers: true,
       missing: vectorsMissing,
+    },
+  ],
+  [
+    'embed',
+    {
+      file: 'bench/embed/main.ts',
+      says: 'text to vectors against onnxruntime-web and transformers.js [--only Q,D,S,B,...] [--rounds 7]',
+      peers: true,
+      missing: modelsMissing,
     },
   ],
   [

@@ -1,63 +1,100 @@
-/** The page on which sides are compared: opens them, finds the batches of peers, runs them in turns. */
-import { OrtSide } from './ort-side.ts';
+/** The page on which everything but the start is measured. Node drives it through `globalThis.bench`. */
+import { type BulkWork, type LatencyTimes, latencyOf } from './latency.ts';
+import { openSide } from './open-side.ts';
 import { type Runner, runInTurns, type Times } from './rounds.ts';
-import { DIMENSION, PLACES, type SideName, type WorkloadName } from './settings.ts';
+import { DIMENSION, type Opening, PLACES, type SideName } from './settings.ts';
 import type { Side } from './side.ts';
-import { TransformersSide } from './transformers-side.ts';
-import type { Texts } from './workloads.ts';
+import { type TokenizerTimes, timeTokenizers } from './tokenizer-times.ts';
 
 const clock = {
   now: () => performance.now(),
   pause: () => new Promise<void>((resolve) => setTimeout(resolve, 5)),
 };
 
-let open: Side[] = [];
-let texts: Texts | null = null;
+const sides = new Map<SideName, Side>();
 
-async function openSide(name: SideName, threads: number | 'default'): Promise<Side> {
-  if (name === 'ort_fp32' || name === 'ort_int8') {
-    return OrtSide.open(name === 'ort_fp32' ? 'fp32' : 'int8');
-  }
-  if (name === 'ours') throw new Error('not yet');
-  return TransformersSide.open(name === 'transformers_fp32' ? 'fp32' : 'q8', threads);
+function sideOf(name: SideName): Side {
+  const side = sides.get(name);
+  if (!side) throw new Error(`${name} is not open`);
+  return side;
 }
 
-function runnerOf(side: Side, workload: WorkloadName, batch: number): Runner {
-  const all = (texts as Texts)[workload];
-  const one = async () => {
-    for (const text of all) await side.query(text);
+/** How a side works on texts: one at a time, or in batches of so many. */
+export type Way = 'one at a time' | number;
+
+function runnerOf(name: SideName, texts: readonly string[], way: Way): Runner {
+  const side = sideOf(name);
+  if (way !== 'one at a time') return { name, run: () => side.embed(texts, way) };
+  const run = async () => {
+    for (const text of texts) await side.query(text);
   };
-  const many = () => side.embed(all, batch);
-  return { name: side.name, run: workload === 'Q' ? one : many };
+  return { name, run };
+}
+
+async function textsOf(name: string): Promise<readonly string[]> {
+  const response = await fetch(PLACES.texts);
+  const all: Readonly<Record<string, readonly string[]>> = await response.json();
+  const texts = all[name];
+  if (!texts) throw new Error(`There are no texts "${name}".`);
+  return texts;
 }
 
 const bench = {
-  async open(names: readonly SideName[], threads: number | 'default'): Promise<void> {
-    texts = await (await fetch(PLACES.texts)).json();
-    for (const name of names) open.push(await openSide(name, threads));
-  },
-
-  async compare(
-    workload: WorkloadName,
-    rounds: number,
-    batches: Readonly<Partial<Record<SideName, number>>>,
-  ): Promise<Times> {
-    const runners = open.map((side) => runnerOf(side, workload, batches[side.name] ?? 1));
-    return runInTurns(runners, rounds, clock);
-  },
-
-  async vectors(name: SideName, some: readonly string[], batch: number): Promise<number[]> {
-    const side = open.find((candidate) => candidate.name === name) as Side;
-    const rows = await side.embed(some, batch);
-    if (rows.length !== some.length * DIMENSION) throw new Error(`${name}: ${rows.length} numbers`);
-    return [...rows];
+  async open(names: readonly SideName[], opening: Opening): Promise<void> {
+    for (const name of names) sides.set(name, await openSide(name, opening));
   },
 
   async close(): Promise<void> {
-    for (const side of open) await side.close();
-    open = [];
+    for (const side of sides.values()) await side.close();
+    sides.clear();
+  },
+
+  /** Milliseconds of each round over the texts, by side. */
+  async compare(
+    texts: string,
+    ways: Readonly<Partial<Record<SideName, Way>>>,
+    rounds: number,
+  ): Promise<Times> {
+    const all = await textsOf(texts);
+    const runners = Object.entries(ways).map(([name, way]) => runnerOf(name as SideName, all, way));
+    return runInTurns(runners, rounds, clock);
+  },
+
+  async vectors(name: SideName, texts: string, batch: number): Promise<number[]> {
+    const all = await textsOf(texts);
+    return checked(name, await sideOf(name).embed(all, batch), all.length);
+  },
+
+  async latency(workers: number, work: BulkWork, rounds: number): Promise<LatencyTimes> {
+    return latencyOf({
+      workers,
+      work,
+      rounds,
+      queries: await textsOf('Q'),
+      bulk: await textsOf('B'),
+      clock,
+    });
+  },
+
+  async tokenizers(rounds: number): Promise<TokenizerTimes> {
+    return timeTokenizers(await textsOf('Q'), rounds, clock);
+  },
+
+  /** Bytes of the whole page, workers and WebAssembly memories included. */
+  async memory(): Promise<number> {
+    const { bytes } = await (
+      performance as unknown as {
+        measureUserAgentSpecificMemory(): Promise<{ readonly bytes: number }>;
+      }
+    ).measureUserAgentSpecificMemory();
+    return bytes;
   },
 };
+
+function checked(name: string, vectors: Float32Array, texts: number): number[] {
+  if (vectors.length === texts * DIMENSION) return [...vectors];
+  throw new Error(`${name}: ${vectors.length} numbers for ${texts} texts`);
+}
 
 export type Bench = typeof bench;
 Object.assign(globalThis, { bench });

@@ -42,13 +42,13 @@ export async function serveBench(served: Served): Promise<BenchServer> {
     for (const [header, value] of Object.entries(served.isolated ? ISOLATED : {})) {
       response.setHeader(header, value);
     }
-    const page = /^(\w+)\.html$/.exec(path)?.[1];
+    const page = /^([\w-]+)\.html$/.exec(path)?.[1];
     if (page) return void response.setHeader('Content-Type', 'text/html').end(pageOf(page));
-    const file = fileOf(path, served);
-    const size = file && statSync(file, { throwIfNoEntry: false })?.size;
-    if (!file || size === undefined) return void response.writeHead(404).end();
+    const file = fileOf(path, served) ?? '';
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (!found?.isFile()) return void response.writeHead(404).end();
     response.setHeader('Content-Type', TYPES[extname(file)] ?? 'application/octet-stream');
-    response.setHeader('Content-Length', size).setHeader('Cache-Control', KEPT);
+    response.setHeader('Content-Length', found.size).setHeader('Cache-Control', KEPT);
     createReadStream(file).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,10 +1,15 @@
-/** Who is compared on what, and the bars: passed between Node and the pages. */
+/** Who is compared on what: passed between Node and the pages. */
 
 /** The workloads on which sides are compared; what each holds is said in `workloads.ts`. */
 export type WorkloadName = 'Q' | 'D' | 'S' | 'B';
 
 export type PeerName = 'ort_fp32' | 'ort_int8' | 'transformers_fp32' | 'transformers_q8';
-export type SideName = 'ours' | PeerName;
+/** The paths of our kernel: builds and arithmetics. */
+export type PathName = 'plain' | 'relaxed' | 'float32' | 'float32_relaxed';
+/** `ours` is the engine, through its public API; a path is its kernel alone. */
+export type SideName = 'ours' | PathName | PeerName;
+
+export const PATHS: readonly PathName[] = ['plain', 'relaxed', 'float32', 'float32_relaxed'];
 
 export const PEERS: readonly PeerName[] = [
   'ort_fp32',
@@ -23,9 +28,18 @@ export const MAX_TOKENS = 256;
  */
 export const BATCH_SIZES: readonly number[] = [1, 4, 8, 16, 32];
 
+/** How sides are opened. */
+export interface Opening {
+  /** Embed workers of our engine. */
+  readonly workers: number;
+  /** Threads of transformers.js; `default`: as it chooses. onnxruntime-web has one. */
+  readonly threads: number | 'default';
+}
+
 /** Paths on the benchmark's server. */
 export const PLACES = {
   lib: 'lib/index.js',
+  embedWorker: 'lib/embed.worker.js',
   ourModel: 'model/',
   peerModels: 'peer-models/',
   peerModel: 'peer-models/all-MiniLM-L6-v2/',

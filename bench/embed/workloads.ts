@@ -2,12 +2,9 @@
  * The texts of the workloads, from `../shared/data`. Each takes what it needs evenly from all there is, so
  * that no corner of a collection (STS-B begins with picture captions) stands for the whole.
  */
-import { cranfield, med, missing as smartMissing } from '../loop/smart.ts';
+import { cranfield, med } from '../loop/smart.ts';
 import type { WorkloadName } from './settings.ts';
 import { readPairs } from './sts.ts';
-
-/** Why the texts cannot be read here, or null. */
-export const missing = smartMissing;
 
 export type Texts = Readonly<Record<WorkloadName, readonly string[]>>;
 
