@@ -1,7 +1,9 @@
 /** What `createEngine` takes, checked: unknown names are refused, not ignored. */
-import type { AssetsSpec } from './shared/assets.ts';
+import { isOnnxSpec, type OnnxSpec, resolveOnnx } from './embedder/onnx.ts';
+import type { Embedder } from './embedder/types.ts';
+import { type AssetsSpec, resolveAssets } from './shared/assets.ts';
 import { WhorlError } from './shared/errors.ts';
-import type { Backend } from './shared/types.ts';
+import type { Backend, OnnxModel, Precision } from './shared/types.ts';
 
 export interface EngineOptions {
   /**
@@ -14,11 +16,37 @@ export interface EngineOptions {
    * with a pinned revision. Default `models/all-MiniLM-L6-v2/` beside the page.
    */
   readonly assets?: AssetsSpec;
-  /** Default `auto`: WebGPU where a real adapter exists, else WebAssembly. A named backend is used or refused. */
+  /**
+   * What embeds. Default: the packed model of `assets`. `onnx({ ... })`: another ONNX encoder.
+   * `fromPipeline(...)`, or any object with `embed(texts)`: vectors from the page's own code. `assets`,
+   * `precision` and `embedWorkers` belong to the packed model and are refused beside another embedder.
+   */
+  readonly embedder?: OnnxSpec | Embedder;
+  /**
+   * Default `auto`: our own kernel in WebAssembly, a GPU beside it for very much work where there is a real
+   * one, ONNX Runtime on WebAssembly only where the kernel cannot run. A named backend is used for
+   * everything, in one worker where it is `webgpu` or `onnx`, or refused.
+   */
   readonly backend?: 'auto' | Backend;
+  /**
+   * How our own kernel multiplies. Default `int8`. `float32` is exact, slower, and takes three times the
+   * memory.
+   */
+  readonly precision?: Precision;
+  /**
+   * Most embed workers for bulk work, 1..4, each with its own copy of the model (some 50 MB). Default: one
+   * less than there are cores, 2..4; 1 on a device with 1 GiB of memory or less. With 1, no GPU joins.
+   */
+  readonly embedWorkers?: number;
+  /**
+   * Most bytes of vectors that are kept for texts that were embedded before, on the page and in the index
+   * worker each; 0..1,073,741,824, 0 for none. Texts themselves are not kept. Default 33,554,432: some
+   * 20,000 vectors of MiniLM.
+   */
+  readonly embeddingCacheBytes?: number;
   /** Default `indexeddb`; where the browser denies it, the engine keeps records in memory and `status.store` says `volatile`. */
   readonly storage?: 'indexeddb' | 'memory';
-  /** Workers made by the caller, for hosts that must choose their URLs themselves. */
+  /** Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for each worker of the pool. */
   readonly workers?: {
     readonly embed?: () => Worker;
     readonly index?: () => Worker;
@@ -26,12 +54,39 @@ export interface EngineOptions {
   readonly signal?: AbortSignal;
 }
 
-export type CheckedOptions = Required<Omit<EngineOptions, 'signal' | 'workers'>> &
-  Pick<EngineOptions, 'signal' | 'workers'>;
+export interface CheckedOptions {
+  readonly name: string;
+  /** Absolute, with a trailing slash. */
+  readonly assets: string;
+  /** Of the host; null: the embed workers embed. */
+  readonly embedder: Embedder | null;
+  /** For the embed workers; null: the packed model. */
+  readonly onnx: OnnxModel | null;
+  readonly backend: 'auto' | Backend;
+  readonly precision: Precision;
+  /** Null: by the device. */
+  readonly embedWorkers: number | null;
+  readonly embeddingCacheBytes: number;
+  readonly storage: 'indexeddb' | 'memory';
+  readonly workers?: NonNullable<EngineOptions['workers']>;
+  readonly signal?: AbortSignal;
+}
 
-const KNOWN = new Set(['name', 'assets', 'backend', 'storage', 'workers', 'signal']);
+const KNOWN = new Set([
+  'name',
+  'assets',
+  'embedder',
+  'backend',
+  'precision',
+  'embedWorkers',
+  'embeddingCacheBytes',
+  'storage',
+  'workers',
+  'signal',
+]);
 const WORKERS = new Set(['embed', 'index']);
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const CACHE_BYTES = 32 * 2 ** 20;
 
 function invalid(message: string): WhorlError {
   return new WhorlError('invalid_option', `createEngine: ${message}`);
@@ -42,11 +97,50 @@ function oneOf<T extends string>(name: string, value: string, choices: readonly 
   throw invalid(`"${name}" must be one of ${choices.join(', ')}, not "${value}".`);
 }
 
+function whole(name: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalid(`"${name}" must be a whole number from ${least} to ${most}, not ${String(value)}.`);
+}
+
 function checkWorkers(workers: NonNullable<EngineOptions['workers']>): void {
   for (const [which, make] of Object.entries(workers)) {
     if (!WORKERS.has(which)) throw invalid(`there is no worker "${which}".`);
     if (typeof make !== 'function') throw invalid(`"workers.${which}" must be a function.`);
   }
+}
+
+/** Options that mean nothing beside an embedder of another kind than the packed model. */
+function checkApart(options: EngineOptions, names: readonly (keyof EngineOptions)[], what: string) {
+  const stray = names.find((name) => options[name] !== undefined);
+  if (stray !== undefined) throw invalid(`"${stray}" has no meaning with ${what}; leave it out.`);
+}
+
+function checkEmbedder(
+  options: EngineOptions,
+  base: string,
+): Pick<CheckedOptions, 'embedder' | 'onnx'> {
+  const { embedder } = options;
+  if (embedder === undefined) return { embedder: null, onnx: null };
+  if (isOnnxSpec(embedder)) {
+    checkApart(options, ['assets', 'precision', 'embedWorkers'], 'an ONNX encoder');
+    if (options.backend === 'wasm') {
+      throw invalid('our own kernel ("wasm") cannot run another ONNX encoder; ask for "onnx".');
+    }
+    return { embedder: null, onnx: resolveOnnx(embedder, base) };
+  }
+  if (typeof embedder !== 'object' || embedder === null || typeof embedder.embed !== 'function') {
+    throw invalid('"embedder" must be what onnx() makes, or an object with a function "embed".');
+  }
+  const { model } = embedder;
+  if (model !== undefined && (typeof model !== 'string' || !/^.{1,200}$/su.test(model))) {
+    throw invalid('"embedder.model" must be a text of 1 to 200 characters.');
+  }
+  checkApart(
+    options,
+    ['assets', 'backend', 'precision', 'embedWorkers'],
+    'an embedder of your own',
+  );
+  return { embedder, onnx: null };
 }
 
 /** Defaults filled in. Throws `invalid_option` that names what is wrong. */
@@ -57,10 +151,16 @@ export function checkOptions(options: EngineOptions, base: string): CheckedOptio
   if (typeof name !== 'string' || !NAME.test(name))
     throw invalid('"name" must be 1 to 64 letters, digits, "-" or "_".');
   checkWorkers(options.workers ?? {});
+  const { embedWorkers, embeddingCacheBytes = CACHE_BYTES } = options;
+  const backend = options.backend ?? 'auto';
   return {
     name,
-    assets: options.assets ?? new URL('models/all-MiniLM-L6-v2/', base).href,
-    backend: oneOf('backend', options.backend ?? 'auto', ['auto', 'wasm', 'webgpu', 'onnx']),
+    assets: resolveAssets(options.assets ?? 'models/all-MiniLM-L6-v2/', base),
+    ...checkEmbedder(options, base),
+    backend: oneOf('backend', backend, ['auto', 'wasm', 'webgpu', 'onnx']),
+    precision: oneOf('precision', options.precision ?? 'int8', ['int8', 'float32']),
+    embedWorkers: embedWorkers === undefined ? null : whole('embedWorkers', embedWorkers, 1, 4),
+    embeddingCacheBytes: whole('embeddingCacheBytes', embeddingCacheBytes, 0, 2 ** 30),
     storage: oneOf('storage', options.storage ?? 'indexeddb', ['indexeddb', 'memory']),
     ...(options.workers ? { workers: options.workers } : {}),
     ...(options.signal ? { signal: options.signal } : {}),

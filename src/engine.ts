@@ -1,14 +1,18 @@
 /**
- * The engine: starts the two workers, owns their lifetime, and joins them with a port so that text
- * goes from the index worker to the embed worker without visiting the page.
+ * The engine: starts the workers, owns their lifetime, and joins them with ports so that text goes from
+ * the index worker to what embeds without visiting the page.
  */
+import type { SourceEvents } from './embedder/embed-source.ts';
+import { EmbedWorkers } from './embedder/embed-workers.ts';
+import { Embedding } from './embedder/embedding.ts';
+import { HostEmbedder } from './embedder/host-embedder.ts';
+import { poolSize } from './embedder/pool-size.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
 import { embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
-import { resolveAssets } from './shared/assets.ts';
-import { asWhorlError, isWhorlError, throwIfAborted, type WhorlError } from './shared/errors.ts';
+import { isWhorlError, throwIfAborted, WhorlError } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
   MilvusCallOptions,
@@ -17,12 +21,10 @@ import type {
   MilvusEnvelope,
 } from './shared/milvus-types.ts';
 import type {
-  Backend,
   CallOptions,
   CandidatesRequest,
   CandidatesResult,
   DownloadProgress,
-  EmbedContract,
   EmbedderInfo,
   EmbedProgress,
   EmbedRequest,
@@ -31,7 +33,6 @@ import type {
   IndexContract,
   LexicalHit,
 } from './shared/types.ts';
-import { SharedStart } from './shared-start.ts';
 import { spawnWorker } from './spawn.ts';
 
 const IDLE: EngineStatus = {
@@ -40,15 +41,13 @@ const IDLE: EngineStatus = {
   restarts: { embed: 0, index: 0 },
 };
 
-/** Longest silence of the embed worker: a batch, or the making of a session, on a slow machine. */
-const BATCH_MS = 60_000;
-
-/** Failures of a backend after which `auto` tries WebAssembly in a fresh worker. */
-const BACKEND_FAILURES = new Set([
-  'backend_failed',
-  'backend_wrong',
-  'worker_lost',
-  'out_of_memory',
+/** Most texts a call; more belong into several calls, so that progress is kept. */
+const MAX_TEXTS = 65_536;
+/** Calls that take text out of the store, or may. */
+const ERASING: ReadonlySet<MilvusEndpoint> = new Set([
+  'collections/drop',
+  'entities/delete',
+  'entities/upsert',
 ]);
 
 /**
@@ -59,13 +58,13 @@ export class Engine extends EventTarget {
   /** Milvus REST v2, one method for each endpoint. */
   readonly milvus: MilvusClient;
   readonly #options: CheckedOptions;
-  readonly #assets: string;
-  readonly #embed: Link<EmbedContract>;
   readonly #index: Link<IndexContract>;
-  readonly #start: SharedStart<EmbedderInfo, DownloadProgress>;
+  readonly #embedding: Embedding;
   readonly #closing = new AbortController();
   /** One for all loops: by it they know that they share what they write. */
   readonly #loopStore: LoopStore;
+  /** Other engines of this name, and the index worker, say here that text was erased. */
+  readonly #erasures: BroadcastChannel;
   #status: EngineStatus = IDLE;
   #bridge: Promise<void> | null = null;
 
@@ -73,31 +72,37 @@ export class Engine extends EventTarget {
   constructor(options: CheckedOptions) {
     super();
     this.#options = options;
-    this.#assets = resolveAssets(options.assets, document.baseURI);
-    this.#embed = new Link<EmbedContract>({
-      name: 'embed worker',
-      // Making a session or running a long batch blocks its thread for seconds on a slow machine; one that
-      // was terminated is noticed by its lock, at once.
-      hungMs: 60_000,
-      spawn: () => this.#spawn('embed', embedWorkerUrl),
-      onLost: (error) => this.#embedLost(error),
+    this.#embedding = new Embedding({
+      source: (events) => this.#source(events),
+      cacheBytes: options.embeddingCacheBytes,
+      onStatus: (embedder) => this.#update({ embedder }),
+      onRestart: () => this.#count('embed'),
+      onLane: (open) => void this.#joinLane(open),
+      onLost: () => {
+        this.#bridge = null;
+      },
     });
     this.#index = new Link<IndexContract>({
       name: 'index worker',
       spawn: () => this.#spawn('index', indexWorkerUrl),
       prepare: async (call) => {
-        const store = await call('open', { name: options.name, storage: options.storage });
+        const { name, storage, embeddingCacheBytes } = options;
+        const store = await call('open', { name, storage, embeddingCacheBytes });
         this.#update({ store });
         void this.#watchStore(call);
+        void this.#watchBulk(call);
       },
       onLost: () => this.#indexLost(),
     });
-    this.#start = new SharedStart((signal, report) => this.#startEmbedder(signal, report));
-    this.milvus = createMilvusClient((endpoint, body, options) =>
-      this.#milvus(endpoint, body, options),
+    this.#erasures = new BroadcastChannel(`whorl/${options.name}/erasures`);
+    this.#erasures.onmessage = () => this.#embedding.forget();
+    this.milvus = createMilvusClient((endpoint, body, call) => this.#milvus(endpoint, body, call));
+    // What a loop replaces are its own rows: a rating must not make it forget the question.
+    const own = createMilvusClient((endpoint, body, call) =>
+      this.#milvus(endpoint, body, call, endpoint !== 'entities/upsert'),
     );
     this.#loopStore = {
-      ...this.milvus,
+      ...own,
       candidates: this.#candidates.bind(this),
       canWrite: () => this.#status.store?.role !== 'follower',
     };
@@ -125,14 +130,19 @@ export class Engine extends EventTarget {
       readonly onProgress?: (progress: DownloadProgress) => void;
     } = {},
   ): Promise<EmbedderInfo> {
-    const info = await this.#start.wait(options);
+    const info = await this.#embedding.wait(options);
     await this.#join(options);
     return info;
   }
 
   /**
-   * Texts to unit vectors, row-major. Text beyond the model's bound (256 tokens for MiniLM) is cut.
-   * Cancelling takes effect between batches.
+   * Texts to unit vectors, row-major. Text beyond the model's bound (256 tokens for MiniLM) is cut. Bulk
+   * work is shared out over several workers; a query never waits for it. The same text costs nothing again
+   * while its vector is kept (`embeddingCacheBytes`). Cancelling takes effect between batches.
+   *
+   * @throws WhorlError `invalid_option` (no list of texts, or more than 65,536), `aborted`, `closed`, what
+   * starting the model says, `worker_lost`, `backend_failed`, `out_of_memory` (each after another worker
+   * was tried, where there is one).
    */
   async embed(
     texts: readonly string[],
@@ -142,11 +152,11 @@ export class Engine extends EventTarget {
       readonly priority?: 'query' | 'bulk';
     } = {},
   ): Promise<EmbedResult> {
-    await this.#start.wait(options.signal ? { signal: options.signal } : {});
+    checkTexts(texts);
     const request: EmbedRequest = { texts, priority: options.priority ?? 'bulk' };
-    const onProgress = options.onProgress ?? (() => {});
-    const how = { ...signalOf(options), onProgress, deadlineMs: BATCH_MS };
-    return this.#watchBackend(this.#embed.call('embed', request, how));
+    const total = texts.length;
+    const onProgress = (done: number): void => options.onProgress?.({ done, total });
+    return this.#embedding.embed(request, { ...signalOf(options), onProgress });
   }
 
   /** BM25 over texts that are in no collection, best first; needs no model. */
@@ -162,7 +172,7 @@ export class Engine extends EventTarget {
 
   /** A loop over one collection. Several may run side by side. */
   loop(options: LoopOptions): Loop {
-    const isReady = () => this.#status.embedder.state === 'ready';
+    const isReady = () => this.#embedding.ready;
     const embedder = {
       get ready() {
         return isReady();
@@ -176,7 +186,8 @@ export class Engine extends EventTarget {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    this.#embed.close();
+    this.#embedding.close();
+    this.#erasures.close();
     // A worker that is not there has nothing to finish: none is started to be ended.
     if (this.#status.store !== null) {
       await this.#index.call('close', {}, { deadlineMs: 5_000 }).catch(() => {});
@@ -192,104 +203,62 @@ export class Engine extends EventTarget {
     endpoint: MilvusEndpoint,
     body: unknown,
     options: MilvusCallOptions = {},
+    erases = true,
   ): Promise<MilvusEnvelope> {
     const how = { ...signalOf(options), onProgress: options.onProgress ?? (() => {}) };
     const call = () => this.#index.call('milvus', { endpoint, body }, how as CallOptions<never>);
     const bridge = this.#bridge;
     try {
-      return await this.#watchBackend(call());
+      return await this.#watched(call());
     } catch (error) {
       // Nothing was written: text needs the model, so it is started and the call is made once more.
       if (!isWhorlError(error) || error.code !== 'embedder_unavailable') throw error;
-      await this.#mendBridge(bridge, signalOf(options));
+      await this.#mendBridge(bridge);
       await this.prepare(signalOf(options));
-      return call();
+      return await this.#watched(call());
+    } finally {
+      // Also after a failure: whether a change that was under way is kept shows when it is read.
+      if (erases && ERASING.has(endpoint)) this.#embedding.forget();
     }
   }
 
-  /**
-   * What a call that may embed says of the backend. A runtime that failed is spent: its worker is
-   * replaced. A GPU that was lost in the middle leaves WebAssembly at work, and the status says so.
-   */
-  async #watchBackend<T>(call: Promise<T>): Promise<T> {
+  /** What a call that may embed says of the backend: a runtime that failed is spent, its worker is replaced. */
+  async #watched<T>(call: Promise<T>): Promise<T> {
     try {
-      const result = await call;
-      const { embedder } = this.#status;
-      if (embedder.state === 'ready' && embedder.backend !== 'wasm') void this.#readBackend();
-      return result;
+      return await call;
     } catch (error) {
-      if (isWhorlError(error) && error.code === 'backend_failed') this.#embed.replace(error);
+      if (isWhorlError(error) && error.code === 'backend_failed') this.#embedding.spent(error);
       throw error;
+    } finally {
+      this.#embedding.look();
     }
-  }
-
-  async #readBackend(): Promise<void> {
-    const info = await this.#embed.call('info', {}).catch(() => null);
-    const { embedder } = this.#status;
-    if (info === null || embedder.state !== 'ready' || info.why === embedder.why) return;
-    this.#update({ embedder: { state: 'ready', ...info, lanes: [] } });
   }
 
   /** The index worker found no model behind the bridge: another one is wanted, unless there is one already. */
-  async #mendBridge(
-    bridge: Promise<void> | null,
-    options: { readonly signal?: AbortSignal },
-  ): Promise<void> {
+  async #mendBridge(bridge: Promise<void> | null): Promise<void> {
     if (bridge === null || this.#bridge !== bridge) return;
     // The index worker may know of a death before the page does: this waits until the page knows, too.
-    await this.#embed.call('info', {}, options).catch(() => {});
+    await this.#embedding.check();
     if (this.#bridge === bridge) this.#bridge = null;
   }
 
-  async #startEmbedder(
-    signal: AbortSignal,
-    report: (progress: DownloadProgress) => void,
-  ): Promise<EmbedderInfo> {
-    const { backend } = this.#options;
-    this.#update({ embedder: { state: 'loading', progress: null } });
-    const onProgress = (progress: DownloadProgress) => {
-      this.#update({ embedder: { state: 'loading', progress } });
-      report(progress);
-    };
-    try {
-      const info = await this.#startBackend(backend, signal, onProgress);
-      this.#update({ embedder: { state: 'ready', ...info, lanes: [] } });
-      return info;
-    } catch (error) {
-      const { code, message } = asWhorlError(error);
-      this.#update({
-        embedder: code === 'aborted' ? { state: 'idle' } : { state: 'failed', code, message },
-      });
-      throw error;
-    }
+  #source(events: SourceEvents): EmbedWorkers | HostEmbedder {
+    const { embedder, assets, backend, precision, onnx } = this.#options;
+    if (embedder !== null) return new HostEmbedder(embedder);
+    const { hardwareConcurrency, deviceMemory } = navigator as {
+      deviceMemory?: number;
+    } & Navigator;
+    const ownKernel = backend === 'auto' || backend === 'wasm' ? { precision } : {};
+    return new EmbedWorkers({
+      request: { assets, backend, ort: ortPlaces, ...(onnx ? { onnx } : ownKernel) },
+      size: poolSize({ hardwareConcurrency, deviceMemory }, this.#options.embedWorkers),
+      gpu: 'gpu' in navigator && navigator.gpu !== undefined,
+      spawn: () => this.#spawn('embed', embedWorkerUrl),
+      events,
+    });
   }
 
-  /** A runtime that failed to start is not to be trusted with a second start: WebAssembly gets a fresh worker. */
-  async #startBackend(
-    backend: 'auto' | Backend,
-    signal: AbortSignal,
-    onProgress: (progress: DownloadProgress) => void,
-  ): Promise<EmbedderInfo> {
-    const start = (chosen: 'auto' | Backend) => {
-      const request = { assets: this.#assets, backend: chosen, ort: ortPlaces };
-      return this.#embed.call('start', request, {
-        signal,
-        onProgress,
-        deadlineMs: BATCH_MS,
-      } as CallOptions<never>);
-    };
-    try {
-      return await start(backend);
-    } catch (error) {
-      const failure = asWhorlError(error);
-      if (backend !== 'auto' || !BACKEND_FAILURES.has(failure.code)) throw error;
-      this.#embed.replace(failure);
-      const info = await start('wasm');
-      return { ...info, why: `${info.why} Before that: ${failure.message}` };
-    }
-  }
-
-  /** Joins the running workers by a fresh port; once for each pair of them. */
+  /** Joins the running workers by fresh ports; once for each set of them. */
   async #join(options: { readonly signal?: AbortSignal }): Promise<void> {
     if (this.#bridge === null) {
       const bridge = this.#connect();
@@ -303,30 +272,33 @@ export class Engine extends EventTarget {
   }
 
   async #connect(): Promise<void> {
-    const { port1, port2 } = new MessageChannel();
-    await this.#embed.call('attach', { port: port1 }, { transfer: [port1] });
-    await this.#index.call('connectEmbedder', { ports: [port2] }, { transfer: [port2] });
+    const ports = await this.#embedding.ports();
+    await this.#index.call('connectEmbedder', { ports }, { transfer: ports });
   }
 
-  #embedLost(error: WhorlError): void {
-    const wasReady = this.#status.embedder.state === 'ready';
-    this.#bridge = null;
-    this.#start.forget();
-    const { restarts } = this.#status;
-    const { code, message } = error;
-    this.#update({
-      embedder: { state: 'failed', code, message },
-      restarts: { ...restarts, embed: restarts.embed + 1 },
-    });
-    // A fresh port makes calls that wait on the dead one settle, and the next question need not wait.
-    if (wasReady) this.prepare().catch(() => {});
+  /** A further lane joins the bridge that stands; one that is built later takes it in by itself. */
+  async #joinLane(open: () => Promise<MessagePort>): Promise<void> {
+    const bridge = this.#bridge;
+    if (bridge === null) return;
+    try {
+      await bridge;
+      if (this.#bridge !== bridge) return;
+      const port = await open();
+      await this.#index.call(
+        'connectEmbedder',
+        { ports: [port], more: true },
+        { transfer: [port] },
+      );
+    } catch {
+      // The lane or the index worker is gone again: the other lanes go on, and the next bridge has all of them.
+    }
   }
 
   #indexLost(): void {
     const wasOpen = this.#status.store !== null;
     this.#bridge = null;
-    const { restarts } = this.#status;
-    this.#update({ store: null, restarts: { ...restarts, index: restarts.index + 1 } });
+    this.#update({ store: null });
+    this.#count('index');
     // One that did not come up is not started again before somebody calls: it would fail the same way at once.
     if (wasOpen && !this.#closing.signal.aborted) this.open().catch(() => {});
   }
@@ -336,6 +308,18 @@ export class Engine extends EventTarget {
     const onProgress = (store: EngineStatus['store']) => this.#update({ store });
     const how = { signal: this.#closing.signal, deadlineMs: Number.POSITIVE_INFINITY, onProgress };
     await call('watch', {}, how as CallOptions<never>).catch(() => {});
+  }
+
+  /** Text that waits in one index worker may be worth further lanes, until that worker is lost or closed. */
+  async #watchBulk(call: Link<IndexContract>['call']): Promise<void> {
+    const onProgress = (waiting: number) => this.#embedding.expectBulk(waiting);
+    const how = { signal: this.#closing.signal, deadlineMs: Number.POSITIVE_INFINITY, onProgress };
+    await call('watchBulk', {}, how as CallOptions<never>).catch(() => {});
+  }
+
+  #count(which: 'embed' | 'index'): void {
+    const { restarts } = this.#status;
+    this.#update({ restarts: { ...restarts, [which]: restarts[which] + 1 } });
   }
 
   #spawn(which: 'embed' | 'index', url: URL): Far {
@@ -349,6 +333,17 @@ export class Engine extends EventTarget {
     this.#status = { ...this.#status, ...change };
     this.dispatchEvent(new Event('status'));
   }
+}
+
+function checkTexts(texts: unknown): void {
+  if (!Array.isArray(texts))
+    throw new WhorlError('invalid_option', 'embed: "texts" must be a list.');
+  if (texts.length > MAX_TEXTS) {
+    const message = `embed: ${texts.length} texts are too many for one call; hand over at most ${MAX_TEXTS} at a time.`;
+    throw new WhorlError('invalid_option', message);
+  }
+  const wrong = texts.findIndex((text) => typeof text !== 'string');
+  if (wrong >= 0) throw new WhorlError('invalid_option', `embed: texts[${wrong}] is not a text.`);
 }
 
 function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {

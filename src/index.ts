@@ -1,4 +1,13 @@
 /** The public surface: re-exports, nothing else. */
+export { type OnnxOptions, type OnnxSpec, onnx } from './embedder/onnx.ts';
+export {
+  type FeatureExtractor,
+  fromPipeline,
+  type PipelineOptions,
+  type PipelinePooling,
+  type PipelineTensor,
+} from './embedder/transformers.ts';
+export type { Embedder, EmbedderCall, EmbedderVectors } from './embedder/types.ts';
 export { createEngine, type Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
 export { type ClaudeOptions, type ClaudeTimeouts, claude } from './loop/generate/claude.ts';
@@ -17,10 +26,12 @@ export type {
   CandidatesResult,
   DownloadProgress,
   EmbedderInfo,
+  EmbedLane,
   EmbedProgress,
   EmbedResult,
   EngineStatus,
   Fingerprint,
   LexicalHit,
+  Precision,
   StoreStatus,
 } from './shared/types.ts';

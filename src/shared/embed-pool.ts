@@ -1,7 +1,7 @@
 /**
  * Text shared out over several embedders, on the page and in the index worker. Contract:
  *
- * - a query goes to the first lane, whole and at once, whatever bulk work there is;
+ * - a query goes to the first lane for queries, whole and at once, whatever bulk work there is;
  * - bulk work is cut into slices; a lane takes the next slice when it has finished one, calls take turns;
  * - a slice whose lane was lost or failed goes to another lane, once; that lane gets no more of the call;
  * - a call rejects with what stopped it, and its other slices are cancelled then.
@@ -14,6 +14,8 @@ import type { EmbedderInfo, EmbedRequest, EmbedResult } from './types.ts';
 export interface Lane {
   /** Tokens, roughly, that are worth handing over at once; a slice is no larger, a single text apart. */
   readonly sliceTokens: number;
+  /** Gets queries only where no other lane is. Default false. */
+  readonly bulkOnly?: boolean;
   /** Rejects with a `WhorlError`; must settle soon after the signal fires. */
   embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult>;
 }
@@ -21,7 +23,7 @@ export interface Lane {
 export interface PoolOptions {
   /** Told of every slice and query that a lane did not finish, before it goes elsewhere. */
   readonly onFailure?: (lane: Lane, error: WhorlError) => void;
-  /** Told of every bulk call: how many texts wait now, those of the call included. */
+  /** Told how many texts of bulk calls are not embedded: with each call, and with each slice that is done. */
   readonly onBulk?: (waiting: number) => void;
 }
 
@@ -49,14 +51,13 @@ export class EmbedPool {
     this.#options = options;
   }
 
-  /** Queries go to the first one. */
   get lanes(): readonly Lane[] {
     return this.#lanes;
   }
 
   /** Texts of bulk calls that are not embedded yet. */
   get waiting(): number {
-    return this.#jobs.reduce((sum, job) => sum + job.remaining, 0);
+    return this.#jobs.reduce((sum, job) => sum + (job.settled ? 0 : job.remaining), 0);
   }
 
   /** A further lane; it takes part at once. */
@@ -80,7 +81,7 @@ export class EmbedPool {
   embed(request: EmbedRequest, options: EmbedOptions = {}): Promise<EmbedResult> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(abortedError(signal));
-    const [first] = this.#lanes;
+    const first = this.#queryLane(null);
     if (first === undefined) return Promise.reject(noLane());
     if (request.priority === 'query' || request.texts.length === 0) {
       return this.#query(first, request, options);
@@ -102,6 +103,11 @@ export class EmbedPool {
     for (const job of this.#jobs) job.fail(error);
   }
 
+  #queryLane(failed: Lane | null): Lane | undefined {
+    const lanes = this.#lanes.filter((lane) => lane !== failed);
+    return lanes.find(({ bulkOnly }) => !bulkOnly) ?? lanes[0];
+  }
+
   async #query(lane: Lane, request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult> {
     try {
       return await lane.embed(request, options);
@@ -109,7 +115,7 @@ export class EmbedPool {
       const error = asWhorlError(thrown);
       if (options.signal?.aborted || FINAL.has(error.code)) throw error;
       this.#options.onFailure?.(lane, error);
-      const other = this.#lanes.find((each) => each !== lane);
+      const other = this.#queryLane(lane);
       if (other === undefined) throw error;
       return other.embed(request, options);
     }
@@ -151,6 +157,7 @@ export class EmbedPool {
       this.#sliceFailed(lane, job, slice, asWhorlError(thrown));
     } finally {
       this.#busy.delete(lane);
+      this.#options.onBulk?.(this.waiting);
       this.#share();
     }
   }

@@ -107,7 +107,7 @@ export interface EmbedderInfo {
   readonly model: string;
   readonly fingerprint: Fingerprint;
   readonly dimension: number;
-  /** Longest input in tokens, special tokens included; longer text is cut. */
+  /** Longest input in tokens, special tokens included; longer text is cut. Infinity where the embedder does not say. */
   readonly maxTokens: number;
   /** `custom`: an embedder of the host. */
   readonly backend: Backend | 'custom';
@@ -128,7 +128,7 @@ export interface EmbedResult {
   readonly vectors: Float32Array;
   readonly dimension: number;
   readonly fingerprint: Fingerprint;
-  /** Tokens that went through the encoder, special tokens included. */
+  /** Tokens that went through the encoder, special tokens included: 0 for what was kept from before, and where the embedder does not say. */
   readonly tokens: number;
 }
 
@@ -221,14 +221,14 @@ export interface IndexContract {
   /** Reports every change of the status until it is cancelled. */
   watch(request: Record<string, never>): void;
   /**
-   * Ports to all embed workers, in the place of those that were there; with `more`, beside them. Queries go to
-   * the first one that lives, bulk work to all.
+   * Ports to all embed workers, in the place of those that were there; with `more`, beside them. Bulk work goes
+   * to all of them, queries to the first one that lives and is no GPU.
    */
   connectEmbedder(request: {
     readonly ports: readonly MessagePort[];
     readonly more?: boolean;
   }): void;
-  /** Reports how many texts wait to be embedded as bulk work, whenever more come, until it is cancelled. */
+  /** Reports how many texts wait to be embedded as bulk work, whenever that changes, until it is cancelled. */
   watchBulk(request: Record<string, never>): void;
   milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;
   candidates(request: CandidatesRequest): CandidatesResult;

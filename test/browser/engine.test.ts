@@ -13,6 +13,8 @@ const STORE: StoreStatus = {
   collections: 0,
 };
 
+const VECTORS = { vectors: new Float32Array(4), dimension: 4, fingerprint: 'double', tokens: 3 };
+
 const never = () => new Promise<never>(() => {});
 
 /** Doubles of the two workers, and what was asked of them. */
@@ -153,7 +155,7 @@ describe('the engine', () => {
     await engine.prepare();
     workers.embed = () => Promise.reject(new WhorlError('backend_failed', 'the runtime broke'));
     await expect(engine.embed(['a'])).rejects.toMatchObject({ code: 'backend_failed' });
-    workers.embed = async () => ({ vectors: new Float32Array(4) }) as never;
+    workers.embed = async () => VECTORS as never;
     expect((await engine.embed(['a'])).vectors).toHaveLength(4);
     expect(workers.spawned.embed).toBe(2);
     expect(engine.status).toMatchObject({ embedder: { state: 'ready' }, restarts: { embed: 1 } });
@@ -166,7 +168,7 @@ describe('the engine', () => {
     await engine.prepare();
     expect(engine.status.embedder).toMatchObject({ backend: 'webgpu' });
     workers.info = () => ({ backend: 'wasm', why: 'the GPU was lost', dimension: 4 });
-    workers.embed = async () => ({ vectors: new Float32Array(4) }) as never;
+    workers.embed = async () => VECTORS as never;
     await engine.embed(['a']);
     await expect
       .poll(() => engine.status.embedder)

@@ -31,12 +31,14 @@ const SPENT = new Set([...GONE, 'backend_failed', 'backend_wrong', 'embedder_una
 /** One port to an embed worker. */
 class PortLane implements Lane {
   readonly sliceTokens: number;
+  readonly bulkOnly: boolean;
   readonly fingerprint: string | null;
   readonly #link: Link<PortContract>;
 
   private constructor(link: Link<PortContract>, info: EmbedderInfo | null) {
     this.#link = link;
     this.fingerprint = info?.fingerprint ?? null;
+    this.bulkOnly = info?.backend === 'webgpu';
     this.sliceTokens = sliceTokensOf(info?.backend ?? 'wasm');
   }
 

@@ -1,0 +1,43 @@
+/** What the engine needs of whatever embeds: the workers with our model, or the host's embedder. */
+import type { EmbedOptions } from '../shared/embed-job.ts';
+import type { WhorlError } from '../shared/errors.ts';
+import type {
+  DownloadProgress,
+  EmbedderInfo,
+  EmbedLane,
+  EmbedRequest,
+  EmbedResult,
+} from '../shared/types.ts';
+
+export interface SourceInfo extends EmbedderInfo {
+  readonly lanes: readonly EmbedLane[];
+}
+
+/** What a source tells by itself. */
+export interface SourceEvents {
+  /** Something of the running source changed: its lanes, its backend, or why. */
+  onInfo(info: SourceInfo): void;
+  /** A further lane has joined: `open` makes a port to it. */
+  onLane(open: () => Promise<MessagePort>): void;
+  /** A worker was lost. */
+  onRestart(): void;
+  /** Nothing is left that could embed: it has to be started again. */
+  onLost(error: WhorlError): void;
+}
+
+export interface EmbedSource {
+  /** Whether it can be asked now. */
+  readonly running: boolean;
+  start(signal: AbortSignal, report: (progress: DownloadProgress) => void): Promise<SourceInfo>;
+  /** Rejects with `embedder_unavailable` before a start. */
+  embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult>;
+  /** A fresh port to each lane, those for queries first; each replaces the one made before. */
+  ports(): Promise<readonly MessagePort[]>;
+  /** So many texts wait somewhere: more lanes may be worth it. */
+  expectBulk(texts: number): void;
+  /** Asks every lane how it is: what has changed, also a death, is told by the events. Never rejects. */
+  refresh(): Promise<void>;
+  /** A backend failed in a way that only a fresh start mends. */
+  spent(error: WhorlError): void;
+  close(): void;
+}
