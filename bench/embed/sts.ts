@@ -30,5 +30,7 @@ export function parseCsv(text: string): string[][] {
     rows.push(row);
     row = [];
   }
+  // The text ended in a comma: an empty field stands after it.
+  if (row.length > 0) rows.push([...row, '']);
   return rows;
 }
