@@ -1,12 +1,12 @@
 /** Which backends to try, in order, and why: facts first, the choice a pure function of them. */
 import type { Backend, EmbedStartRequest } from '../../src/shared/types.ts';
 import type { KernelVariant } from './kernel/minilm-kernel.ts';
-import type { KernelChoice } from './kernel-source.ts';
+import type { VariantChoice } from './kernel/variant.ts';
 
 /** What the platform has, as far as the request made it worth asking: asking takes time. */
 export interface Capabilities {
   /** Null: not asked. */
-  readonly kernel: KernelChoice | null;
+  readonly kernel: VariantChoice | null;
   readonly webgpu: 'unasked' | 'absent' | 'no-adapter' | 'fallback' | 'real';
   /** The adapter in words, for people. */
   readonly adapter: string;
@@ -53,7 +53,7 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
 export async function readCapabilities(
   request: ChoiceRequest,
   gpu: GpuLike | undefined,
-  kernel: () => Promise<KernelChoice>,
+  kernel: () => Promise<VariantChoice>,
 ): Promise<Capabilities> {
   if (request.backend === 'webgpu') return { kernel: null, ...(await readGpu(gpu)) };
   const own = request.backend !== 'onnx' && !request.onnx && !request.variant;
@@ -102,7 +102,7 @@ function chooseKernel({ kernel }: Capabilities, { variant }: ChoiceRequest): Cho
   const variants: KernelVariant[] =
     kernel.variant === 'relaxed' ? ['relaxed', 'simd128'] : [kernel.variant];
   const attempts = variants.map((each) => ({ backend: 'wasm', variant: each }) as const);
-  return { attempts, why: `Whorl's own kernel, build "${kernel.variant}": ${kernel.why}` };
+  return { attempts, why: `Whorl's own kernel, build "${kernel.variant}". ${kernel.why}` };
 }
 
 function chooseGpu(

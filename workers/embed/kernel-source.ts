@@ -1,7 +1,7 @@
 /** Where kernels come from: our own build, or what a test puts in its place. */
 import type { Precision } from '../../src/shared/types.ts';
-import { compiledKernel } from './kernel/instance.ts';
 import { type KernelVariant, type LentKernel, MiniLmKernel } from './kernel/minilm-kernel.ts';
+import { chooseVariant, readKernelFacts, type VariantChoice } from './kernel/variant.ts';
 import type { BatchKernel } from './kernel-encoder.ts';
 import type { Architecture } from './manifest.ts';
 import type { TensorSink } from './tensor-loader.ts';
@@ -19,24 +19,15 @@ export interface KernelSettings {
   readonly maxTokens: number;
 }
 
-/** The build that is right here and fast, or why none is; in words. */
-export type KernelChoice =
-  | { readonly variant: KernelVariant; readonly why: string }
-  | { readonly refused: string };
-
 export interface KernelSource {
-  /** Looks at this machine, for a few milliseconds. */
-  choose(): Promise<KernelChoice>;
+  /** Looks at this machine, for some ten milliseconds, and says which build is right here and fast. */
+  choose(): Promise<VariantChoice>;
   open(shape: Architecture, settings: KernelSettings): Promise<Kernel>;
   openLent(shape: Architecture, settings: KernelSettings, lent: LentKernel): Promise<Kernel>;
 }
 
 export const ownKernels: KernelSource = {
-  choose: () =>
-    compiledKernel('simd128').then(
-      () => ({ variant: 'simd128', why: 'WebAssembly has SIMD here.' }),
-      ({ message }: Error) => ({ refused: message }),
-    ),
+  choose: async () => chooseVariant(await readKernelFacts()),
   open: (shape, settings) => MiniLmKernel.open(shape, settings),
   openLent: (shape, settings, lent) => MiniLmKernel.openLent(shape, settings, lent),
 };

@@ -83,7 +83,7 @@ async function startLent(
 ): Promise<Embedder> {
   const running = await starter.startLent(lent, options);
   const variant = variantOf(lent.kernel) ?? 'simd128';
-  const kernel = { variant, why: 'it came from another worker, with the model.' };
+  const kernel = { variant, why: 'It came from another worker, with the model.' };
   const choice = chooseBackends({ kernel, webgpu: 'unasked', adapter: '' }, request);
   const attempt = { backend: 'wasm', variant } as const;
   return embedderOf(starter, deps, running, attempt, choice.why, successors(choice.attempts, 0));

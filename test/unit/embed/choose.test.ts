@@ -6,12 +6,12 @@ import {
   chooseBackends,
   readCapabilities,
 } from '../../../workers/embed/choose.ts';
-import type { KernelChoice } from '../../../workers/embed/kernel-source.ts';
+import type { VariantChoice } from '../../../workers/embed/kernel/variant.ts';
 
-const SIMD: KernelChoice = { variant: 'simd128', why: 'relaxed SIMD is not here.' };
-const RELAXED: KernelChoice = { variant: 'relaxed', why: 'it is 1.8 times as fast here.' };
-const NONE: KernelChoice = { refused: 'This browser has no SIMD.' };
-const kernel = (choice: KernelChoice): Capabilities => ({
+const SIMD: VariantChoice = { variant: 'simd128', why: 'relaxed SIMD is not here.' };
+const RELAXED: VariantChoice = { variant: 'relaxed', why: 'it is 1.8 times as fast here.' };
+const NONE: VariantChoice = { refused: 'This browser has no SIMD.' };
+const kernel = (choice: VariantChoice): Capabilities => ({
   kernel: choice,
   webgpu: 'unasked',
   adapter: '',
@@ -32,7 +32,7 @@ const BROUGHT = {
 
 type Request = Partial<EmbedStartRequest>;
 const rows: readonly (readonly [string, Capabilities, Request, string[], RegExp])[] = [
-  ['plain SIMD', kernel(SIMD), {}, ['simd128', 'onnx'], /"simd128": relaxed SIMD is not here/],
+  ['plain SIMD', kernel(SIMD), {}, ['simd128', 'onnx'], /"simd128"\. relaxed SIMD is not here/],
   ['relaxed SIMD', kernel(RELAXED), {}, ['relaxed', 'simd128', 'onnx'], /1\.8 times/],
   ['no SIMD', kernel(NONE), {}, ['onnx'], /no SIMD/],
   ['wasm by name', kernel(RELAXED), { backend: 'wasm' }, ['relaxed', 'simd128'], /relaxed/],
