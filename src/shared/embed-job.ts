@@ -29,6 +29,8 @@ const MAX_FAILURES = 2;
 
 export class BulkJob {
   readonly promise: Promise<EmbedResult>;
+  /** When it was served last; the smallest is next. */
+  turn: number;
   readonly #texts: readonly string[];
   readonly #costs: Uint16Array;
   readonly #options: EmbedOptions;
@@ -48,7 +50,8 @@ export class BulkJob {
   #resolve: (result: EmbedResult) => void = () => {};
   #reject: (error: WhorlError) => void = () => {};
 
-  constructor(texts: readonly string[], options: EmbedOptions) {
+  constructor(texts: readonly string[], options: EmbedOptions, turn: number) {
+    this.turn = turn;
     this.#texts = texts;
     this.#options = options;
     this.#costs = Uint16Array.from(texts, estimateTokens);

@@ -44,8 +44,10 @@ export class EmbedPool {
   readonly #options: PoolOptions;
   #lanes: readonly Lane[] = [];
   readonly #busy = new Set<Lane>();
-  /** Bulk calls that are not settled, the one whose turn it is first. */
-  #jobs: BulkJob[] = [];
+  /** Bulk calls that are not settled. */
+  #jobs: readonly BulkJob[] = [];
+  /** Slices given out so far. */
+  #turns = 0;
 
   constructor(options: PoolOptions = {}) {
     this.#options = options;
@@ -86,12 +88,14 @@ export class EmbedPool {
     if (request.priority === 'query' || request.texts.length === 0) {
       return this.#query(first, request, options);
     }
-    const job = new BulkJob(request.texts, options);
+    // After those that wait longer, before the one that was served last: also a stream of small calls
+    // neither waits for a large one nor starves it.
+    const job = new BulkJob(request.texts, options, this.#turns - 0.5);
     const drop = (): void => {
       this.#jobs = this.#jobs.filter((each) => each !== job);
     };
     job.promise.then(drop, drop);
-    this.#jobs.push(job);
+    this.#jobs = [...this.#jobs, job];
     this.#options.onBulk?.(this.waiting);
     this.#share();
     return job.promise;
@@ -126,11 +130,11 @@ export class EmbedPool {
     for (const lane of this.#lanes) {
       if (this.#busy.has(lane)) continue;
       const part = this.#shareOf(lane);
-      for (const [at, job] of this.#jobs.entries()) {
+      for (const job of this.#jobs.toSorted((a, b) => a.turn - b.turn)) {
         const slice = job.take(lane, part);
         if (slice === null) continue;
-        this.#jobs.splice(at, 1);
-        this.#jobs.push(job);
+        this.#turns += 1;
+        job.turn = this.#turns;
         void this.#run(lane, job, slice);
         break;
       }
