@@ -1,8 +1,8 @@
 /**
- * `npm run check:golden -- FOLDER`: the real embed worker in Chromium, on WASM and on WebGPU
- * (SwiftShader, forced), against a folder of golden answers: `tokens.json`, `vectors.json`,
- * `tavern.json`, each of which may be missing. The last two lines are the results as JSON; the exit
- * code is 1 when something falls short.
+ * `npm run check:golden -- FOLDER`: the real embed worker in Chromium, on every path of our own kernel, on
+ * ONNX Runtime, and on WebGPU (SwiftShader, forced), against a folder of golden answers: `tokens.json`,
+ * `vectors.json`, `tavern.json`, each of which may be missing. The last lines are the results as JSON, one a
+ * run; the exit code is 1 when something falls short.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,35 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright';
 import { build } from 'rolldown';
-import type { Backend } from '../src/shared/types.ts';
 import { CHROMIUM_FLAGS, chromiumPath, WEBGPU_FLAGS } from '../test/chromium.ts';
 import { compareGolden, type GoldenFiles, type GoldenReport } from './golden/compare.ts';
-import type { GoldenAnswers, GoldenQuestion } from './golden/page.ts';
+import type { GoldenAnswers, GoldenQuestion, GoldenRun } from './golden/page.ts';
 import { type GoldenServer, serveGolden } from './golden/server.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NAMES = ['tokens.json', 'vectors.json', 'tavern.json'] as const;
+
+interface NamedRun {
+  readonly run: GoldenRun;
+  /** Of our own kernel's paths. */
+  readonly path?: string;
+}
+
+const RUNS: readonly NamedRun[] = [
+  { path: 'plain', run: { backend: 'wasm', variant: 'simd128' } },
+  { path: 'relaxed', run: { backend: 'wasm', variant: 'relaxed' } },
+  { path: 'float32', run: { backend: 'wasm', variant: 'simd128', precision: 'float32' } },
+  { path: 'float32_relaxed', run: { backend: 'wasm', variant: 'relaxed', precision: 'float32' } },
+  { run: { backend: 'onnx' } },
+  { run: { backend: 'webgpu', allowFallbackAdapter: true } },
+];
+
+function nameOf({ run, path }: NamedRun): string {
+  return path === undefined ? run.backend : `${run.backend}, ${path}`;
+}
+
+/** What one run reached, and on which path. */
+type Result = GoldenReport & Pick<NamedRun, 'path'>;
 
 function readGolden(folder: string): { readonly names: string[]; readonly files: GoldenFiles } {
   const names = NAMES.filter((name) => existsSync(join(folder, name)));
@@ -45,18 +66,19 @@ async function bundle(out: string): Promise<void> {
 }
 
 async function ask(server: GoldenServer, question: GoldenQuestion): Promise<GoldenAnswers> {
-  const flags = question.backend === 'webgpu' ? WEBGPU_FLAGS : [];
+  const { backend } = question.run;
+  const flags = backend === 'webgpu' ? WEBGPU_FLAGS : [];
   const executablePath = await chromiumPath();
   const browser = await chromium.launch({ executablePath, args: [...CHROMIUM_FLAGS, ...flags] });
   try {
     const page = await browser.newPage();
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`  ${message.text()}`);
-      if (message.type() === 'log') console.log(`  ${question.backend}: ${message.text()}`);
+      if (message.type() === 'log') console.log(`  ${backend}: ${message.text()}`);
     });
     await page.goto(server.url, { waitUntil: 'load' });
     await page.waitForFunction('globalThis.golden');
-    if (question.backend === 'webgpu') await requireAdapter(page, executablePath);
+    if (backend === 'webgpu') await requireAdapter(page, executablePath);
     return await page.evaluate(
       (asked) => (globalThis as unknown as { golden: Ask }).golden(asked),
       question,
@@ -83,19 +105,29 @@ async function requireAdapter(
 
 async function check(
   server: GoldenServer,
-  backend: Backend,
+  named: NamedRun,
   names: readonly string[],
   files: GoldenFiles,
-): Promise<GoldenReport> {
+): Promise<Result> {
+  const { backend } = named.run;
+  const path = named.path === undefined ? {} : { path: named.path };
   try {
-    const answers = await ask(server, { backend, files: names });
+    const answers = await ask(server, { run: named.run, files: names });
     const { backend: ran, why } = answers.info;
-    console.log(`${backend}: ${ran}. ${why}`);
+    console.log(`${nameOf(named)}: ${ran}. ${why}`);
     if (ran !== backend) throw new Error(`${ran} ran instead of ${backend}`);
-    return compareGolden(backend, files, answers);
+    return { ...compareGolden(backend, files, answers), ...path };
   } catch (error) {
     const failures = [error instanceof Error ? error.message : String(error)];
-    return { suite: 'golden', backend, tokens: null, cos_mean: null, cos_min: null, failures };
+    return {
+      suite: 'golden',
+      backend,
+      ...path,
+      tokens: null,
+      cos_mean: null,
+      cos_min: null,
+      failures,
+    };
   }
 }
 
@@ -103,7 +135,7 @@ async function main([folder]: readonly string[]): Promise<void> {
   if (!folder) throw new Error('Say which answers: npm run check:golden -- FOLDER');
   const { names, files } = readGolden(folder);
   const out = mkdtempSync(join(tmpdir(), 'whorl-golden-'));
-  const reports: GoldenReport[] = [];
+  const reports: Result[] = [];
   try {
     await bundle(out);
     const server = await serveGolden(
@@ -114,15 +146,13 @@ async function main([folder]: readonly string[]): Promise<void> {
         ['ort', join(ROOT, 'node_modules/onnxruntime-web/dist')],
       ]),
     );
-    for (const backend of ['wasm', 'webgpu'] as const) {
-      reports.push(await check(server, backend, names, files));
-    }
+    for (const run of RUNS) reports.push(await check(server, run, names, files));
     await server.close();
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
-  for (const { backend, failures } of reports) {
-    for (const failure of failures) console.error(`${backend}: ${failure}`);
+  for (const { backend, path, failures } of reports) {
+    for (const failure of failures) console.error(`${backend} ${path ?? ''}: ${failure}`);
   }
   for (const { failures: _, ...line } of reports) console.log(JSON.stringify(line));
   if (reports.some(({ failures }) => failures.length > 0)) process.exitCode = 1;

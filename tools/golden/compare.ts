@@ -17,8 +17,20 @@ export interface GoldenFiles {
   readonly tavern?: { readonly inner_product: number };
 }
 
-export const LEAST_MEAN = 0.999;
-export const LEAST_COSINE = 0.997;
+export interface Bars {
+  readonly mean: number;
+  readonly cosine: number;
+}
+
+/** What must be reached by our own kernel, whichever way it multiplies. */
+const OWN: Bars = { mean: 0.9995, cosine: 0.9985 };
+/** What ONNX Runtime must reach with the same weights: how it computes is not ours to say. */
+const OTHERS: Bars = { mean: 0.999, cosine: 0.997 };
+
+export function barsOf(backend: string): Bars {
+  return backend === 'wasm' ? OWN : OTHERS;
+}
+
 export const TAVERN_TOLERANCE = 0.004;
 const SHOWN = 5;
 
@@ -33,12 +45,15 @@ export function compareGolden(
   },
 ): GoldenReport {
   const failures: string[] = [];
+  const bars = barsOf(backend);
   const tokens = files.tokens ? compareTokens(files.tokens, answers.ids, failures) : null;
-  const cosines = files.vectors ? compareVectors(files.vectors, answers.vectors, failures) : [];
+  const cosines = files.vectors
+    ? compareVectors(files.vectors, answers.vectors, bars, failures)
+    : [];
   if (files.tavern) compareTavern(files.tavern.inner_product, answers.tavern, failures);
   const mean = cosines.length > 0 ? cosines.reduce((a, b) => a + b, 0) / cosines.length : null;
   // A NaN compares with nothing, so the test is for what is right.
-  if (mean !== null && !(mean >= LEAST_MEAN)) failures.push(`mean cosine ${mean} < ${LEAST_MEAN}`);
+  if (mean !== null && !(mean >= bars.mean)) failures.push(`mean cosine ${mean} < ${bars.mean}`);
   return {
     suite: 'golden',
     backend,
@@ -63,12 +78,13 @@ function compareTokens(
 function compareVectors(
   golden: NonNullable<GoldenFiles['vectors']>,
   vectors: readonly (readonly number[])[],
+  bars: Bars,
   failures: string[],
 ): number[] {
   return golden.map(({ text, vector_f32_base64 }, index) => {
     const bytes = Uint8Array.from(Buffer.from(vector_f32_base64, 'base64'));
     const cosine = cosineOf(vectors[index] ?? [], new Float32Array(bytes.buffer));
-    if (!(cosine >= LEAST_COSINE)) failures.push(`cosine ${cosine.toFixed(5)}: ${show(text)}`);
+    if (!(cosine >= bars.cosine)) failures.push(`cosine ${cosine.toFixed(5)}: ${show(text)}`);
     return cosine;
   });
 }

@@ -9,6 +9,7 @@ import type {
   EmbedContract,
   EmbedderInfo,
   EmbedProgress,
+  EmbedStartRequest,
 } from '../../src/shared/types.ts';
 import { spawnWorker } from '../../src/spawn.ts';
 
@@ -21,8 +22,14 @@ export interface GoldenAnswers {
   readonly tavern: number[][];
 }
 
-export interface GoldenQuestion {
+/** What runs; of our own kernel, which of its builds and which arithmetic. */
+export interface GoldenRun
+  extends Pick<EmbedStartRequest, 'variant' | 'precision' | 'allowFallbackAdapter'> {
   readonly backend: Backend;
+}
+
+export interface GoldenQuestion {
+  readonly run: GoldenRun;
   /** Which of the files are there. */
   readonly files: readonly string[];
 }
@@ -32,7 +39,7 @@ const CHUNK = 256;
 /** SwiftShader on a busy machine takes its time; only silence counts. */
 const PATIENCE = { deadlineMs: 600_000, onProgress: () => {} };
 
-async function answer({ backend, files }: GoldenQuestion): Promise<GoldenAnswers> {
+async function answer({ run, files }: GoldenQuestion): Promise<GoldenAnswers> {
   const link = new Link<EmbedContract>({
     name: 'embed worker',
     spawn: () => spawnWorker(new URL('embed.worker.js', location.href), 'embed'),
@@ -40,7 +47,7 @@ async function answer({ backend, files }: GoldenQuestion): Promise<GoldenAnswers
     hungMs: 240_000,
   });
   try {
-    const info = await link.call('start', startRequest(backend), PATIENCE);
+    const info = await link.call('start', startRequest(run), PATIENCE);
     const tokens = await golden<{ text: string }[]>(files, 'tokens.json', []);
     const vectors = await golden<{ text: string }[]>(files, 'vectors.json', []);
     const tavern = await golden<{ query: string; description: string } | null>(
@@ -67,11 +74,11 @@ async function answer({ backend, files }: GoldenQuestion): Promise<GoldenAnswers
   }
 }
 
-function startRequest(backend: Backend) {
+function startRequest(run: GoldenRun): EmbedStartRequest {
   const at = (path: string): string => new URL(path, location.href).href;
   return {
+    ...run,
     assets: at('model/'),
-    backend,
     ort: {
       wasmModule: at('ort/ort.wasm.bundle.min.mjs'),
       wasmBinary: at('ort/ort-wasm-simd-threaded.wasm'),
