@@ -89,7 +89,7 @@ async function wasReplaced(
   if (version.etag === null && version.modified === null) return false;
   const patience = new AbortController();
   const either = AbortSignal.any([signal, patience.signal]);
-  const head = deps.fetch(url, { method: 'HEAD', cache: 'no-cache', signal: either });
+  const head = deps.fetch(url, { method: 'HEAD', cache: 'no-store', signal: either });
   const late = deps.wait(HEAD_MS, either).then(() => null);
   try {
     const response = await Promise.race([head, late]);
@@ -112,7 +112,9 @@ const HEAD_MS = 3_000;
 
 async function fetchFile(request: LooseFileRequest, deps: LooseFileDeps): Promise<LooseFile> {
   const { url, name, signal, check } = request;
-  const response = await guarded(request, () => deps.fetch(url, { signal, cache: 'no-cache' }));
+  // What our own cache keeps need not lie in the browser's as well.
+  const cache = deps.cache ? 'no-store' : 'no-cache';
+  const response = await guarded(request, () => deps.fetch(url, { signal, cache }));
   const bytes = await readBody(request, response, deps);
   check(bytes);
   const note: Note = {
