@@ -127,23 +127,28 @@ export class EncodeQueue {
       while (lane === 'bulk' && this.#work.query) await this.#work.query;
       const entry = this.#waiting[lane][0];
       if (!entry) return;
-      await this.#step(entry).catch((error) => this.#drop(entry, error));
+      const tokens = await this.#step(entry).catch((error) => this.#drop(entry, error));
+      if (tokens) this.#deps.onEncoded?.(tokens);
       await this.#deps.breathe();
     }
   }
 
-  async #step(entry: Entry): Promise<void> {
+  /** One batch of a job; answers with its tokens. */
+  async #step(entry: Entry): Promise<number> {
     const { job } = entry;
-    const batch = entry.batches.shift();
-    if (batch && !(await this.#encodeInto(entry, batch))) return;
-    if (!this.#leave(entry)) return;
-    if (entry.batches.length === 0) entry.resolve(entry.vectors);
-    else if (job.priority === 'bulk') this.#waiting.bulk.push(entry);
-    else this.#waiting.query.unshift(entry);
+    const batch = entry.batches.shift() ?? [];
+    if (!(await this.#encodeInto(entry, batch))) return 0;
+    if (this.#leave(entry)) {
+      if (entry.batches.length === 0) entry.resolve(entry.vectors);
+      else if (job.priority === 'bulk') this.#waiting.bulk.push(entry);
+      else this.#waiting.query.unshift(entry);
+    }
+    return batch.reduce((sum, index) => sum + (job.ids[index]?.length ?? 0), 0);
   }
 
-  /** One batch of a job; false where the job was begun anew meanwhile. */
+  /** False where the job was begun anew meanwhile. */
   async #encodeInto(entry: Entry, batch: readonly number[]): Promise<boolean> {
+    if (batch.length === 0) return true;
     const epoch = this.#epoch;
     const { ids, signal, onProgress } = entry.job;
     const sequences = batch.map((index) => ids[index] as Int32Array);
@@ -155,7 +160,6 @@ export class EncodeQueue {
     }
     entry.done += batch.length;
     if (!signal.aborted) onProgress(entry.done);
-    this.#deps.onEncoded?.(sequences.reduce((sum, { length }) => sum + length, 0));
     return true;
   }
 
