@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import { planBatches } from '../../../workers/embed/batches.ts';
-import type { Encoder } from '../../../workers/embed/encoder.ts';
+import type { EncodeOptions, Encoder } from '../../../workers/embed/encoder.ts';
 import { EncodeQueue } from '../../../workers/embed/queue.ts';
 import { breathe } from '../../../workers/embed/timing.ts';
 
@@ -14,12 +14,18 @@ class EchoEncoder implements Encoder {
   readonly threads = 1;
   readonly rules = RULES;
   readonly seen: number[][] = [];
+  readonly priorities: (string | undefined)[] = [];
   fail: (run: number) => unknown = () => undefined;
+  pause: (priority: string | undefined) => Promise<void> = breathe;
 
-  async embed(ids: readonly Int32Array[]): Promise<Float32Array<ArrayBuffer>> {
+  async embed(
+    ids: readonly Int32Array[],
+    { priority }: EncodeOptions = {},
+  ): Promise<Float32Array<ArrayBuffer>> {
     const problem = this.fail(this.seen.length);
+    this.priorities.push(priority);
     this.seen.push(ids.map((sequence) => sequence[0] ?? -1));
-    await breathe();
+    await this.pause(priority);
     if (problem) throw problem;
     return Float32Array.from(ids.flatMap((sequence) => [sequence[0] ?? -1, sequence.length]));
   }
@@ -46,6 +52,15 @@ const job = (ids: Int32Array[], extra: { priority?: 'query'; signal?: AbortSigna
 });
 
 describe('planBatches', () => {
+  it('counts real tokens only where nothing is padded', () => {
+    const lengths = [9, 1, 1, 1, 1, 1, 1, 1];
+    expect(planBatches(lengths, { tokens: 16, waste: 1 })).toEqual([[0, 1, 2, 3, 4, 5, 6, 7]]);
+    expect(planBatches(lengths, { tokens: 10, waste: 1 })).toEqual([
+      [0, 1],
+      [2, 3, 4, 5, 6, 7],
+    ]);
+  });
+
   it('holds every position once, within the budget and the waste, longest first', () => {
     const lengths = Array.from({ length: 200 }, (_, i) => 2 + ((i * 7_919) % 254));
     const rules = { tokens: 512, waste: 0.1 };
@@ -91,6 +106,83 @@ describe('EncodeQueue', () => {
     expect(at).toBeGreaterThan(0);
     expect(at).toBeLessThanOrEqual(2);
     expect(encoder.seen.flat().toSorted()).toEqual([1, 2, 3, 4, 9]);
+  });
+
+  it('begins no batch of bulk work while a query waits, and lets a query wait for none', async () => {
+    const encoder = new EchoEncoder();
+    const queue = queueOf(encoder);
+    const bulk = queue.run(job(sequences([1, 8], [2, 8], [3, 8])));
+    await breathe();
+    const before = encoder.seen.length;
+    const queries = [7, 8, 9].map((id) =>
+      queue.run(job(sequences([id, 3]), { priority: 'query' })),
+    );
+    // Handed over at once, in the middle of the bulk batch.
+    expect(encoder.seen.length).toBe(before + 1);
+    expect((await Promise.all(queries)).map(([id]) => id)).toEqual([7, 8, 9]);
+    expect(encoder.seen.slice(before).flat()).toEqual([7, 8, 9]);
+    expect(encoder.priorities.slice(before)).toEqual(['query', 'query', 'query']);
+    expect([...(await bulk)]).toEqual([1, 8, 2, 8, 3, 8]);
+  });
+
+  it('begins every job anew when what was encoded is not to be trusted', async () => {
+    const encoder = new EchoEncoder();
+    const queue = queueOf(encoder);
+    const done: number[] = [];
+    const bulk = queue.run({
+      ...job(sequences([1, 8], [2, 8], [3, 8])),
+      onProgress: (count) => done.push(count),
+    });
+    while (done.length < 2) await breathe();
+    queue.restart();
+    expect([...(await bulk)]).toEqual([1, 8, 2, 8, 3, 8]);
+    expect(done.slice(0, 2)).toEqual([1, 2]);
+    expect(done.slice(-3)).toEqual([1, 2, 3]);
+    expect(queue.idle).toBe(true);
+  });
+
+  it('tells the tokens of each batch, after the job that it ended', async () => {
+    const told: [number, boolean][] = [];
+    const encoder = new EchoEncoder();
+    const queue: EncodeQueue = new EncodeQueue({
+      encoder: () => encoder,
+      recover: noRecovery,
+      breathe,
+      onEncoded: (tokens) => told.push([tokens, queue.idle]),
+    });
+    await queue.run(job(sequences([1, 8], [2, 5])));
+    await breathe();
+    expect(told).toEqual([
+      [8, false],
+      [5, true],
+    ]);
+  });
+
+  it('does not recover twice when the other lane had the encoder replaced', async () => {
+    const [old, fresh] = [new EchoEncoder(), new EchoEncoder()];
+    const lost = new WhorlError('backend_failed', 'lost', { retryable: true });
+    old.fail = () => lost;
+    // The query fails when the bulk lane has mended everything already.
+    old.pause = async (priority) => {
+      for (let i = 0; i < (priority === 'query' ? 5 : 1); i += 1) await breathe();
+    };
+    let encoder = old;
+    const recovered: unknown[] = [];
+    const queue = new EncodeQueue({
+      encoder: () => encoder,
+      breathe,
+      recover: async (error) => {
+        recovered.push(error);
+        encoder = fresh;
+      },
+    });
+    const bulk = queue.run(job(sequences([1, 8])));
+    await Promise.resolve();
+    const query = queue.run(job(sequences([2, 3]), { priority: 'query' }));
+    expect([...(await bulk), ...(await query)]).toEqual([1, 8, 2, 3]);
+    expect(recovered).toEqual([lost]);
+    expect(old.seen.flat()).toEqual([1, 2]);
+    expect(fresh.seen.flat()).toEqual([1, 2]);
   });
 
   it('lets bulk jobs take turns, so that each shows life', async () => {

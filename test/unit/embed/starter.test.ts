@@ -10,6 +10,17 @@ const REQUEST: EmbedStartRequest = {
   backend: 'auto',
   ort: PLACES,
 };
+const LENT = {
+  manifest: new Uint8Array(1),
+  tokenizer: new Uint8Array(1),
+  image: new ArrayBuffer(1),
+  kernel: 'minilm/simd128/int8/1',
+};
+const ONNX = {
+  url: 'https://models.test/m.onnx',
+  tokenizer: 'https://models.test/t.json',
+  pooling: 'mean',
+} as const;
 const options = (signal = new AbortController().signal): StartOptions => ({
   signal,
   onProgress: () => {},
@@ -71,6 +82,23 @@ describe('EmbedderHolder', () => {
     expect(held.current).toBe(embedder);
   });
 
+  it('does not start again for a model that comes another way, but for one that is another', async () => {
+    const { held, begun } = holder();
+    const first = held.start({ ...REQUEST, lent: LENT }, options());
+    const second = held.start(REQUEST, options());
+    const embedder = begun[0]?.finish();
+    expect(await first).toBe(embedder);
+    expect(await second).toBe(embedder);
+    for (const change of [{ precision: 'float32' }, { variant: 'relaxed' }, { onnx: ONNX }]) {
+      const before = begun.length;
+      const next = held.start({ ...REQUEST, ...change } as EmbedStartRequest, options());
+      await new Promise((resolve) => setTimeout(resolve));
+      expect(begun).toHaveLength(before + 1);
+      begun.at(-1)?.finish();
+      await next;
+    }
+  });
+
   it('forgets a failure', async () => {
     const { held, begun } = holder();
     const first = held.start(REQUEST, options());
@@ -123,6 +151,20 @@ describe('EmbedderHolder', () => {
   it.each([
     [{ ...REQUEST, threads: 2 }, /"threads"/],
     [{ ...REQUEST, backend: 'cuda' }, /"cuda"/],
+    [{ ...REQUEST, precision: 'int4' }, /precision.*"int4"/],
+    [{ ...REQUEST, variant: 'avx' }, /variant.*"avx"/],
+    [{ ...REQUEST, allowFallbackAdapter: 1 }, /allowFallbackAdapter/],
+    [{ ...REQUEST, lent: { ...LENT, threads: 1 } }, /"threads" in lent/],
+    [{ ...REQUEST, lent: null }, /lent/],
+    [{ ...REQUEST, lent: { ...LENT, manifest: 'x' } }, /lent\.manifest/],
+    [{ ...REQUEST, lent: { ...LENT, image: new Uint8Array(1) } }, /lent\.image/],
+    [{ ...REQUEST, lent: { ...LENT, kernel: 1 } }, /lent\.kernel/],
+    [{ ...REQUEST, lent: LENT, backend: 'onnx' }, /"onnx" cannot take it/],
+    [{ ...REQUEST, lent: LENT, onnx: ONNX }, /two models/],
+    [{ ...REQUEST, onnx: { ...ONNX, dimension: 4 } }, /"dimension" in onnx/],
+    [{ ...REQUEST, onnx: { ...ONNX, url: 'm.onnx' } }, /onnx\.url/],
+    [{ ...REQUEST, onnx: { ...ONNX, pooling: 'max' } }, /onnx\.pooling.*"max"/],
+    [{ ...REQUEST, onnx: ONNX, backend: 'wasm' }, /does not run on Whorl's own kernel/],
     [{ ...REQUEST, assets: 'models/' }, /assets/],
     [{ ...REQUEST, assets: 'https://x.test/models' }, /slash/],
     [{ ...REQUEST, ort: { ...PLACES, wasmBinary: 'x.wasm' } }, /ort\.wasmBinary/],
