@@ -83,6 +83,11 @@ export class BulkJob {
     return this.#waiting.length > 0;
   }
 
+  /** Whether some texts are with a lane. */
+  get isOut(): boolean {
+    return this.#out.size > 0;
+  }
+
   /** What the last lane said that did not finish a slice. */
   get failure(): WhorlError | null {
     return this.#failure;

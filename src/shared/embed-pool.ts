@@ -163,6 +163,7 @@ export class EmbedPool {
       this.#busy.delete(lane);
       this.#options.onBulk?.(this.waiting);
       this.#share();
+      this.#checkHope(job);
     }
   }
 
@@ -174,12 +175,14 @@ export class EmbedPool {
     }
     job.refuse(lane, slice, error);
     this.#options.onFailure?.(lane, error);
-    this.#checkHope(job);
   }
 
-  /** What waits must have a lane that may take it; one that is busy will come to it. */
+  /**
+   * What waits must have a lane that may take it; one that is busy will come to it. While slices are out,
+   * their ends decide, which also say what went wrong.
+   */
   #checkHope(job: BulkJob): void {
-    if (job.settled || !job.hasUntaken) return;
+    if (job.settled || job.isOut || !job.hasUntaken) return;
     if (this.#lanes.some((lane) => job.mayUse(lane))) return;
     job.fail(job.failure ?? noLane());
   }
