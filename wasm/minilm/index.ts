@@ -5,17 +5,17 @@
  * weight is there.
  */
 import { dropBatch, startBatch, step } from './forward';
-import { loadBias, loadRows, padLayer, stagedScales } from './load';
+import { addPositions, addToPositions, loadBias, loadRows, padLayer, stagedScales } from './load';
 import { limitMemory, usedBytes } from './memory';
 import { setFloat32 } from './precision';
 import { layScratch, staging, stagingBytes } from './scratch';
 import {
-  gainAt, layers, layModel, layWords, model, modelBytes, positionAt, setShape, shiftAt, width, wordAt, wordKind, words, wordScales,
+  gainAt, layers, layModel, layWords, model, modelBytes, setShape, shiftAt, width, wordAt, wordKind, words, wordScales,
 } from './shape';
 import { idsAt, reserveSlot, startsAt, vectorsAt } from './slots';
 
 export {
-  dropBatch, gainAt, idsAt, layWords, limitMemory, loadBias, loadRows, modelBytes, positionAt, reserveSlot, shiftAt,
+  addPositions, addToPositions, dropBatch, gainAt, idsAt, layWords, limitMemory, loadBias, loadRows, modelBytes, reserveSlot, shiftAt,
   stagedScales, startBatch, startsAt, step, usedBytes, vectorsAt, wordKind,
 };
 

@@ -1,13 +1,14 @@
 /**
  * Puts linear layers into the model region, row by row: a row of a stored matrix is an output column.
  * Heads are padded on the way: as columns of query, key and value, inside the rows of what mixes their
- * contexts. The query is divided by the root of the head's size here, once for all.
+ * contexts. The query is divided by the root of the head's size here, once for all, and multiplied by
+ * log2 e, so that softmax takes powers of two.
  */
 import { packRow, setBias } from './linear';
 import { laidRow, staging } from './scratch';
 import {
   ATTENTION_IN, ATTENTION_OUT, columnsOf, context, FEED_IN, FEED_OUT, feed, headSize, headWidth, heads, hidden, innerOf,
-  intermediate, linearAt, width,
+  intermediate, linearAt, positionAt, positions, width,
 } from './shape';
 
 /** Parts of a layer, as the host names them: query, key, value, then the other linear layers. */
@@ -15,6 +16,8 @@ export const QUERY: i32 = 0;
 export const VALUE: i32 = 2;
 const MIXED: i32 = 3;
 const RAISED: i32 = 4;
+
+const LOG2_E: f64 = 1.44269504088896341;
 
 /** How rows are stored. */
 const SOURCE_INT8: i32 = 0;
@@ -32,7 +35,7 @@ function columnOf(part: i32, row: i32): i32 {
 }
 
 function factorOf(part: i32): f32 {
-  return part == QUERY ? <f32>(1 / sqrt<f64>(<f64>headSize)) : <f32>1;
+  return part == QUERY ? <f32>(LOG2_E / sqrt<f64>(<f64>headSize)) : <f32>1;
 }
 
 /** Columns of a stored row. */
@@ -56,6 +59,32 @@ function layRow(part: i32, from: usize, shift: usize): void {
 /** Where the scales of that many staged int8 rows begin: behind the rows, at a multiple of 4. */
 export function stagedScales(part: i32, count: i32): usize {
   return staging + ((<usize>(count * storedInner(part)) + 3) & ~3);
+}
+
+/** Adds the staged float32 row to a position's; padding stays zero. */
+function addRow(from: usize, to: usize): void {
+  memory.copy(laidRow, from, <usize>hidden << 2);
+  const end = to + (<usize>width << 2);
+  let row = laidRow;
+  while (to < end) {
+    v128.store(to, f32x4.add(v128.load(to), v128.load(row)));
+    to += 16;
+    row += 16;
+  }
+}
+
+/** Adds `count` staged float32 rows to the positions from `first` on. */
+export function addPositions(first: i32, count: i32): void {
+  memory.fill(laidRow, 0, <usize>width << 2);
+  for (let i = 0; i < count; i++) {
+    addRow(staging + (<usize>i * <usize>hidden << 2), positionAt(first + i));
+  }
+}
+
+/** Adds the staged float32 row of token type 0, which all texts have, to every position. */
+export function addToPositions(): void {
+  memory.fill(laidRow, 0, <usize>width << 2);
+  for (let position = 0; position < positions; position++) addRow(staging, positionAt(position));
 }
 
 /** Packs `count` rows from `first` on out of the staging area; `source` 0: int8 and their scales, 1: float32. */

@@ -1,33 +1,31 @@
 /**
- * The numerators of a softmax, and the exponential under it: x = n ln 2 + r with |r| <= ln 2 / 2, a
- * polynomial of degree 5 in r (Cephes, `expf`), and n added to the exponent. Relative error below 2e-7.
+ * The numerators of a softmax in powers of two: the query carries the factor log2 e (`load.ts`), so that
+ * 2^score is what e^score would be. A power is split into n + r with |r| <= 1/2; 2^r is a polynomial of
+ * degree 5, and n is added to the exponent.
  */
 import { largestLane, sumLanes } from './lanes';
+import { multiplyAdd } from './multiply-add';
 
-const LOG2_E: f32 = 1.44269504088896341;
-/** ln 2 in two parts, the first exact when multiplied by a small integer. */
-const LN2_HIGH: f32 = 0.693359375;
-const LN2_LOW: f32 = -2.12194440e-4;
 /** Adding 1.5 x 2^23 rounds to an integer, which then lies in the lowest bits. */
 const ROUNDER: f32 = 12582912;
 /** The least power whose result is a normal number. */
-const LEAST: f32 = -87;
+const LEAST: f32 = -126;
 
-/** e^x for x <= 0; what is below -87 counts as -87 (1.6e-38). */
+/**
+ * 2^x for x <= 0; what is below -126 counts as -126 (1.2e-38). Minimax coefficients of the relative error
+ * under the condition that 2^0 is 1 (Remez); 1.9e-7 at most, roundings included.
+ */
 // @ts-ignore: decorator
 @inline
-export function exponential(power: v128): v128 {
+export function powerOfTwo(power: v128): v128 {
   const x = f32x4.pmax(power, f32x4.splat(LEAST));
-  const shifted = f32x4.add(f32x4.mul(x, f32x4.splat(LOG2_E)), f32x4.splat(ROUNDER));
-  const n = f32x4.sub(shifted, f32x4.splat(ROUNDER));
-  const high = f32x4.sub(x, f32x4.mul(n, f32x4.splat(LN2_HIGH)));
-  const r = f32x4.sub(high, f32x4.mul(n, f32x4.splat(LN2_LOW)));
-  let y = f32x4.add(f32x4.mul(f32x4.splat(1.9875691500e-4), r), f32x4.splat(1.3981999507e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(8.3334519073e-3));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(4.1665795894e-2));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.6666665459e-1));
-  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(5.0000001201e-1));
-  y = f32x4.add(f32x4.add(f32x4.mul(y, f32x4.mul(r, r)), r), f32x4.splat(1));
+  const shifted = f32x4.add(x, f32x4.splat(ROUNDER));
+  const r = f32x4.sub(x, f32x4.sub(shifted, f32x4.splat(ROUNDER)));
+  let y = multiplyAdd(f32x4.splat(0.00132647283793), r, f32x4.splat(0.00967151304746));
+  y = multiplyAdd(y, r, f32x4.splat(0.0555073374416));
+  y = multiplyAdd(y, r, f32x4.splat(0.240222420792));
+  y = multiplyAdd(y, r, f32x4.splat(0.693146977596));
+  y = multiplyAdd(y, r, f32x4.splat(1));
   return i32x4.add(y, i32x4.shl(shifted, 23));
 }
 
@@ -43,8 +41,8 @@ function largestOf(row: usize, end: usize): f32 {
 }
 
 /**
- * Turns a row of scores into e^(score - largest), in place; their sum. The row has room for a multiple
- * of 8; what is behind `length` is not read and holds next to nothing (1.6e-38) afterwards.
+ * Turns a row of scores into 2^(score - largest), in place; their sum. The row has room for a multiple
+ * of 8; what is behind `length` is not read and holds next to nothing (1.2e-38) afterwards.
  */
 export function softmaxRow(row: usize, length: i32): f32 {
   const end = row + (<usize>((length + 7) & ~7) << 2);
@@ -52,8 +50,8 @@ export function softmaxRow(row: usize, length: i32): f32 {
   const largest = f32x4.splat(largestOf(row, end));
   let sum = f32x4.splat(0);
   while (row < end) {
-    const x = exponential(f32x4.sub(v128.load(row), largest));
-    const y = exponential(f32x4.sub(v128.load(row, 16), largest));
+    const x = powerOfTwo(f32x4.sub(v128.load(row), largest));
+    const y = powerOfTwo(f32x4.sub(v128.load(row, 16), largest));
     v128.store(row, x);
     v128.store(row, y, 16);
     sum = f32x4.add(sum, f32x4.add(x, y));

@@ -4,16 +4,16 @@ import { embedTokens } from './embed';
 import { layerNorm } from './layer-norm';
 import { allocate } from './memory';
 import { pool } from './pooling';
-import { context, headWidth } from './shape';
-import { exponential, softmaxRow } from './softmax';
+import { context, headWidth, positionAt } from './shape';
+import { powerOfTwo, softmaxRow } from './softmax';
 
 export * from './index';
 export * from './linear-stages';
-export { allocate, attend, embedTokens, layerNorm, pool, softmaxRow };
+export { allocate, attend, embedTokens, layerNorm, pool, positionAt, softmaxRow };
 
-/** e^x of `count` floats in place, a multiple of 4. */
-export function exponentialOf(x: usize, count: i32): void {
-  for (const end = x + (<usize>count << 2); x < end; x += 16) v128.store(x, exponential(v128.load(x)));
+/** 2^x of `count` floats in place, a multiple of 4. */
+export function powersOf(x: usize, count: i32): void {
+  for (const end = x + (<usize>count << 2); x < end; x += 16) v128.store(x, powerOfTwo(v128.load(x)));
 }
 
 /** Columns of a padded head. */

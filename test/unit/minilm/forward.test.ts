@@ -91,15 +91,21 @@ describe('lengths', () => {
   });
 
   test('512 tokens where the model has as many positions', async () => {
-    const shape: BertShape = { ...L6, layers: 2, hidden: 48, heads: 2, positions: 512 };
+    const shape: BertShape = {
+      ...L6,
+      layers: 1,
+      hidden: 48,
+      heads: 2,
+      intermediate: 64,
+      positions: 512,
+    };
     const model = makeUp(shape, 5);
-    const sequences = randomIds(shape, [512, 511, 257], normalNumbers(2));
+    const sequences = randomIds(shape, [512, 257], normalNumbers(2));
+    const wanted = sequences.map((ids) => expected(model, ids));
     for (const [variant, precision] of PATHS) {
       const kernel = await openKernel(model, { variant, precision });
       embed(kernel, sequences).forEach((vector, index) => {
-        expect(cosine(vector, expected(model, sequences[index]!))).toBeGreaterThan(
-          LEAST[precision],
-        );
+        expect(cosine(vector, wanted[index]!)).toBeGreaterThan(LEAST[precision]);
       });
     }
   });

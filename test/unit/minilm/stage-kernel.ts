@@ -10,11 +10,12 @@ import { allowRelaxed, type Build } from './builds.ts';
 interface StageExports extends MiniLmExports {
   allocate(bytes: bigint): number;
   layerNorm(x: number, rows: number, gain: number, shift: number): void;
-  exponentialOf(x: number, count: number): void;
+  powersOf(x: number, count: number): void;
   softmaxRow(row: number, length: number): number;
   embedTokens(ids: number, length: number, to: number): void;
   attend(rows: number, length: number, head: number, from: number, to: number): void;
   pool(x: number, rows: number, to: number): void;
+  positionAt(position: number): number;
   paddedHead(): number;
   paddedContext(): number;
 }

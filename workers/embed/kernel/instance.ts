@@ -31,7 +31,8 @@ export interface MiniLmExports {
   wordsAt(): number;
   wordScalesAt(): number;
   rowWidth(): number;
-  positionAt(position: number): number;
+  addPositions(first: number, count: number): void;
+  addToPositions(): void;
   gainAt(layer: number, norm: number): number;
   shiftAt(layer: number, norm: number): number;
   stagingAt(): number;

@@ -72,11 +72,8 @@ export class WeightLoader {
         this.#writeWords(rows);
         break;
       case 'positions':
-        this.#addToPositions(rows, (row) => row);
-        break;
       case 'types':
-        // Every text is of token type 0, whose embedding joins that of each position.
-        if (rows.first === 0) this.#addTypeZero(rows);
+        this.#addPositions(role.kind, rows);
         break;
       case 'gain':
         this.#writeFloats(this.#kernel.gainAt(role.layer, role.norm), rows);
@@ -119,24 +116,17 @@ export class WeightLoader {
     new Float32Array(kernel.memory.buffer).set(rows.scales, scalesAt);
   }
 
-  #addToPositions(rows: Rows, positionOf: (row: number) => number): void {
+  /** Positions, and token type 0, which every text has and which joins them. */
+  #addPositions(kind: 'positions' | 'types', rows: Rows): void {
     const kernel = this.#kernel;
-    const memory = new Float32Array(kernel.memory.buffer);
     const values = valuesOf(rows);
-    for (let row = 0; row < rows.count; row += 1) {
-      const at = kernel.positionAt(positionOf(rows.first + row)) >>> 2;
-      for (let k = 0; k < rows.columns; k += 1) {
-        memory[at + k] = (memory[at + k] as number) + (values[row * rows.columns + k] as number);
-      }
-    }
-  }
-
-  #addTypeZero(rows: Rows): void {
-    const size = rows.scales ? 1 : 4;
-    const bytes = rows.bytes.subarray(0, rows.columns * size);
-    const one = { ...rows, count: 1, bytes };
-    for (let position = 0; position < this.#shape.positions; position += 1) {
-      this.#addToPositions(one, () => position);
+    const most = Math.floor((kernel.stagingSize() >>> 2) / rows.columns);
+    for (let done = 0; done < rows.count; done += most) {
+      const count = Math.min(most, rows.count - done);
+      const part = values.subarray(done * rows.columns, (done + count) * rows.columns);
+      new Float32Array(kernel.memory.buffer).set(part, kernel.stagingAt() >>> 2);
+      if (kind === 'positions') kernel.addPositions(rows.first + done, count);
+      else if (rows.first + done === 0) kernel.addToPositions();
     }
   }
 
