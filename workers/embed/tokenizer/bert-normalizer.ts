@@ -5,6 +5,8 @@
  * strings, so that a final sigma changes, and keeps U+0085 and other characters by JavaScript's rules.
  */
 
+import { normalForm } from './canonical-order.ts';
+
 /** The `normalizer` object of a tokenizer.json. */
 export interface BertNormalizerOptions {
   readonly clean_text: boolean;
@@ -20,21 +22,27 @@ const IDEOGRAPH =
 const DROPPED = /[\0\uFFFD]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gu;
 const SPACE = /[\t\n\r]|\p{White_Space}/gu;
 const CAPITAL_SIGMA = /\u03A3/g;
+/** What has nothing to drop, to set apart or to strip. */
+const PLAIN = /^[\t\n\r -~]*$/;
 
 /** The normaliser that a tokenizer.json asks for. */
 export function bertNormalizer(options: BertNormalizerOptions): (text: string) => string {
   const strip = options.strip_accents ?? options.lowercase;
   return (text) => {
+    if (PLAIN.test(text)) {
+      const clean = options.clean_text ? text.replace(/[\t\n\r]/g, ' ') : text;
+      return options.lowercase ? clean.toLowerCase() : clean;
+    }
     // A lone surrogate cannot reach the original; it becomes U+FFFD, which is dropped.
     let out = text.toWellFormed();
     if (options.clean_text) out = out.replace(DROPPED, '').replace(SPACE, ' ');
     if (options.handle_chinese_chars) out = out.replace(IDEOGRAPH, ' $& ');
-    if (strip) out = out.normalize('NFD').replace(/\p{Mn}/gu, '');
+    if (strip) out = normalForm(out, 'NFD').replace(/\p{Mn}/gu, '');
     return options.lowercase ? lowercase(out) : out;
   };
 }
 
-/** Character by character: the sigma at a word's end is the only letter whose lower case looks around. */
-function lowercase(text: string): string {
+/** Lower case character by character: the sigma at a word's end is the only letter whose lower case looks around. */
+export function lowercase(text: string): string {
   return text.replace(CAPITAL_SIGMA, '\u03C3').toLowerCase();
 }
