@@ -5,6 +5,14 @@
  */
 import { RELAXED } from './precision';
 
+const TABLE: usize = memory.data<f32>([-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5, -7.34990630326855e-4, -2.9545998085403e-3, -1.60960333262415e-2, -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2, 0.7071067811865476, 4, -4, 0.5], 16);
+
+// @ts-ignore: decorator
+@inline
+function constant(index: usize): v128 {
+  return v128.load_splat<f32>(TABLE + (index << 2));
+}
+
 // @ts-ignore: decorator
 @inline
 function multiplyAdd(a: v128, b: v128, c: v128): v128 {
@@ -15,23 +23,23 @@ function multiplyAdd(a: v128, b: v128, c: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function numerator(w: v128): v128 {
-  let p = f32x4.splat(-2.72614225801306e-10);
-  p = multiplyAdd(p, w, f32x4.splat(2.77068142495902e-8));
-  p = multiplyAdd(p, w, f32x4.splat(-2.10102402082508e-6));
-  p = multiplyAdd(p, w, f32x4.splat(-5.69250639462346e-5));
-  p = multiplyAdd(p, w, f32x4.splat(-7.34990630326855e-4));
-  p = multiplyAdd(p, w, f32x4.splat(-2.9545998085403e-3));
-  return multiplyAdd(p, w, f32x4.splat(-1.60960333262415e-2));
+  let p = constant(0);
+  p = multiplyAdd(p, w, constant(1));
+  p = multiplyAdd(p, w, constant(2));
+  p = multiplyAdd(p, w, constant(3));
+  p = multiplyAdd(p, w, constant(4));
+  p = multiplyAdd(p, w, constant(5));
+  return multiplyAdd(p, w, constant(6));
 }
 
 // @ts-ignore: decorator
 @inline
 function denominator(w: v128): v128 {
-  let q = f32x4.splat(-1.45660718464996e-5);
-  q = multiplyAdd(q, w, f32x4.splat(-2.13374055278905e-4));
-  q = multiplyAdd(q, w, f32x4.splat(-1.68282697438203e-3));
-  q = multiplyAdd(q, w, f32x4.splat(-7.37332916720468e-3));
-  return multiplyAdd(q, w, f32x4.splat(-1.42647390514189e-2));
+  let q = constant(7);
+  q = multiplyAdd(q, w, constant(8));
+  q = multiplyAdd(q, w, constant(9));
+  q = multiplyAdd(q, w, constant(10));
+  return multiplyAdd(q, w, constant(11));
 }
 
 /** Of four floats. `pmin` and `pmax` keep a NaN in their first operand. */
@@ -39,11 +47,11 @@ function denominator(w: v128): v128 {
 @inline
 export function gelu(x: v128): v128 {
   const z = f32x4.pmax(
-    f32x4.pmin(f32x4.mul(x, f32x4.splat(0.7071067811865476)), f32x4.splat(4)),
-    f32x4.splat(-4),
+    f32x4.pmin(f32x4.mul(x, constant(12)), constant(13)),
+    constant(14),
   );
   const w = f32x4.mul(z, z);
   const erf = f32x4.div(f32x4.mul(z, numerator(w)), denominator(w));
-  const half = f32x4.mul(x, f32x4.splat(0.5));
+  const half = f32x4.mul(x, constant(15));
   return multiplyAdd(half, erf, half);
 }

@@ -4,10 +4,10 @@
  * panel are collected for the block and finished together.
  */
 import { gelu } from './gelu';
-import { biasAt, offsetsAt, PANEL, panelAt, scalesAt } from './pack';
+import { PANEL, panelBytes, tailAt } from './pack';
 import { float32, RELAXED } from './precision';
-import { activationBytes, rowScalesAt } from './quantise';
-import { addFloatTile, BLOCK_ROWS, integerTile, rowsOfTile, tilesOf } from './tiles';
+import { activationBytes, rowScalesAt, wideAt } from './quantise';
+import { addFloatTile, BLOCK_ROWS, integerTiles, rowsOfTile, tilesOf } from './tiles';
 
 export { linearBytes, packRow, setBias } from './pack';
 export { quantise, quantisedBytes } from './quantise';
@@ -39,49 +39,27 @@ export function linear(
   layer: usize, columns: i32, inner: i32, input: usize, rows: i32, out: usize, outStride: usize, mode: i32,
 ): void {
   let scales = rowScalesAt(input, rows, inner);
+  const wide = wideAt(input, rows, inner);
   for (let from = 0; from < rows; from += BLOCK_ROWS) {
     const block = min(BLOCK_ROWS, rows - from);
-    linearBlock(layer, columns, inner, input, scales, block, out, outStride, mode);
+    const end = layer + <usize>(columns / PANEL) * panelBytes(inner);
+    let to = out;
+    for (let panel = layer; panel < end; panel += panelBytes(inner)) {
+      if (float32) addFloats(panel, inner, input, block);
+      else integerTiles(block, input, panel, <usize>inner, SUMS, wide);
+      finish(tailAt(panel, inner), scales, block, to, outStride, mode);
+      to += PANEL << 2;
+    }
     input += <usize>block * <usize>inner * activationBytes();
     scales += <usize>block << 2;
     out += <usize>block * outStride;
   }
 }
 
-function linearBlock(
-  layer: usize, columns: i32, inner: i32, input: usize, scales: usize, rows: i32, out: usize, outStride: usize,
-  mode: i32,
-): void {
-  const bias = biasAt(layer, columns, inner);
-  for (let column = 0; column < columns; column += PANEL) {
-    const panel = panelAt(layer, column, inner);
-    const at = <usize>column << 2;
-    if (float32) {
-      fillSums(bias + at, rows);
-      addFloats(panel, inner, input, rows);
-    } else {
-      addIntegers(panel, inner, input, rows);
-      scaleSums(scalesAt(layer, columns, inner) + at, offsetsAt(layer, columns, inner) + at, bias + at, scales, rows);
-    }
-    finish(rows, out + at, outStride, mode);
-  }
-}
-
-/** Sums of all rows of a block with one panel, int32. */
-function addIntegers(panel: usize, inner: i32, input: usize, rows: i32): void {
-  const tiles = tilesOf(rows);
-  let sums = SUMS;
-  for (let tile = 0; tile < tiles; tile++) {
-    const count = rowsOfTile(tile, tiles, rows);
-    integerTile(count, input, panel, <usize>inner, sums);
-    input += <usize>count * <usize>inner << 1;
-    sums += <usize>count * SUMS_ROW;
-  }
-}
-
-/** Sums of all rows of a block with one panel, float32, on top of the bias. */
+/** Sums of all rows of a block with one panel, float32, on top of zeros. */
 function addFloats(panel: usize, inner: i32, input: usize, rows: i32): void {
   const tiles = tilesOf(rows);
+  memory.fill(SUMS, 0, <usize>rows * SUMS_ROW);
   for (let k = 0; k < inner; k += FLOAT_DEPTH) {
     const depth = min(FLOAT_DEPTH, inner - k);
     let sums = SUMS;
@@ -95,43 +73,28 @@ function addFloats(panel: usize, inner: i32, input: usize, rows: i32): void {
   }
 }
 
-function fillSums(bias: usize, rows: i32): void {
-  const left = v128.load(bias);
-  const right = v128.load(bias, 16);
-  for (let sums = SUMS, end = SUMS + <usize>rows * SUMS_ROW; sums < end; sums += SUMS_ROW) {
-    v128.store(sums, left);
-    v128.store(sums, right, 16);
-  }
+/** int32 sums as float32: the offset of the activations off, times both scales. */
+// @ts-ignore: decorator
+@inline
+function scaled(sums: v128, offset: v128, scale: v128): v128 {
+  const exact = RELAXED ? i32x4.sub(sums, offset) : sums;
+  return f32x4.mul(f32x4.convert_i32x4_s(exact), scale);
 }
 
-/** int32 sums to float32 results: the offset of the activations off, times both scales, plus the bias. */
-function scaleSums(scales: usize, offsets: usize, bias: usize, rowScales: usize, rows: i32): void {
-  const scale0 = v128.load(scales);
-  const scale1 = v128.load(scales, 16);
-  const bias0 = v128.load(bias);
-  const bias1 = v128.load(bias, 16);
-  const offset0 = v128.load(offsets);
-  const offset1 = v128.load(offsets, 16);
-  for (let sums = SUMS, end = SUMS + <usize>rows * SUMS_ROW; sums < end; sums += SUMS_ROW) {
-    const rowScale = v128.load_splat<f32>(rowScales);
-    let sum0 = v128.load(sums);
-    let sum1 = v128.load(sums, 16);
-    if (RELAXED) {
-      sum0 = i32x4.sub(sum0, offset0);
-      sum1 = i32x4.sub(sum1, offset1);
-    }
-    v128.store(sums, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(sum0), f32x4.mul(rowScale, scale0)), bias0));
-    v128.store(sums, f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(sum1), f32x4.mul(rowScale, scale1)), bias1), 16);
-    rowScales += 4;
-  }
-}
-
-/** Results of a block to where they belong. */
-function finish(rows: i32, out: usize, outStride: usize, mode: i32): void {
+/** Turns the sums of a panel into results and puts them where they belong. */
+function finish(tail: usize, rowScales: usize, rows: i32, out: usize, outStride: usize, mode: i32): void {
   const end = SUMS + <usize>rows * SUMS_ROW;
   for (let sums = SUMS; sums < end; sums += SUMS_ROW) {
     let left = v128.load(sums);
     let right = v128.load(sums, 16);
+    if (!float32) {
+      const rowScale = v128.load_splat<f32>(rowScales);
+      left = scaled(left, v128.load(tail, 64), f32x4.mul(rowScale, v128.load(tail, 32)));
+      right = scaled(right, v128.load(tail, 80), f32x4.mul(rowScale, v128.load(tail, 48)));
+      rowScales += 4;
+    }
+    left = f32x4.add(left, v128.load(tail));
+    right = f32x4.add(right, v128.load(tail, 16));
     if (mode == ADD) {
       left = f32x4.add(left, v128.load(out));
       right = f32x4.add(right, v128.load(out, 16));

@@ -1,14 +1,16 @@
 /**
- * A linear layer in memory: weights in panels of 8 columns, then what each column needs afterwards.
+ * A linear layer in memory: panels of 8 columns, each with what its columns need afterwards, in the order
+ * in which they are read. All of it is one stream.
  *
- * | part | bytes | what |
+ * | part of a panel | bytes | what |
  * |---|---|---|
- * | panels | columns x inner x (1 or 4) | the order in which tiles read weights |
- * | scales | columns x 4 | float32 of one step of the column's int8 weights; int8 only |
- * | offsets | columns x 4 | int32, 8192 x sum of the column's weights; int8 only, used by the relaxed build |
- * | bias | columns x 4 | float32 |
+ * | weights | 8 x inner x (1 or 4) | in the order of the tiles |
+ * | bias | 32 | float32 |
+ * | scales | 32 | float32 of one step of the column's int8 weights |
+ * | offsets | 32 | int32, 8192 x sum of the column's weights, for the relaxed build |
  *
- * int8 panels hold k in groups of 2 (plain) or 4 (relaxed) for each column, float32 panels in ones.
+ * int8 weights hold k in groups of 2 (plain) or 4 (relaxed) for each column, float32 weights in ones, and
+ * then scales and offsets are not used.
  */
 import { float32, RELAXED } from './precision';
 
@@ -33,34 +35,34 @@ function weightBytes(): usize {
   return float32 ? 4 : 1;
 }
 
-/** Address of a panel. */
+/** Bytes of what follows the weights of a panel. */
+const TAIL: usize = 96;
+const SCALES: usize = 32;
+const OFFSETS: usize = 64;
+
+/** Bytes from one panel to the next. */
 // @ts-ignore: decorator
 @inline
-export function panelAt(layer: usize, column: i32, inner: i32): usize {
-  return layer + <usize>column * <usize>inner * weightBytes();
+export function panelBytes(inner: i32): usize {
+  return <usize>PANEL * <usize>inner * weightBytes() + TAIL;
 }
 
+/** Bias, scales and offsets of a panel. */
 // @ts-ignore: decorator
 @inline
-export function scalesAt(layer: usize, columns: i32, inner: i32): usize {
-  return panelAt(layer, columns, inner);
-}
-
-// @ts-ignore: decorator
-@inline
-export function offsetsAt(layer: usize, columns: i32, inner: i32): usize {
-  return scalesAt(layer, columns, inner) + (<usize>columns << 2);
-}
-
-// @ts-ignore: decorator
-@inline
-export function biasAt(layer: usize, columns: i32, inner: i32): usize {
-  return panelAt(layer, columns, inner) + (float32 ? 0 : <usize>columns << 3);
+export function tailAt(panel: usize, inner: i32): usize {
+  return panel + panelBytes(inner) - TAIL;
 }
 
 /** Bytes of a packed layer at the precision in use, a multiple of 64. Both sizes are multiples of 8. */
 export function linearBytes(columns: i32, inner: i32): usize {
-  return (biasAt(0, columns, inner) + (<usize>columns << 2) + 63) & ~63;
+  return (<usize>(columns / PANEL) * panelBytes(inner) + 63) & ~63;
+}
+
+// @ts-ignore: decorator
+@inline
+function panelOf(layer: usize, column: i32, inner: i32): usize {
+  return layer + <usize>(column / PANEL) * panelBytes(inner);
 }
 
 /**
@@ -72,7 +74,7 @@ export function packRow(
   layer: usize, column: i32, columns: i32, inner: i32, row: usize, scale: f32, source: i32,
 ): void {
   const lane = <usize>(column & (PANEL - 1));
-  const panel = panelAt(layer, column & ~(PANEL - 1), inner);
+  const panel = panelOf(layer, column, inner);
   if (float32) {
     if (source == CODES) widenRow(panel, lane, inner, row, scale);
     else spreadRow(panel, lane, inner, row, scale);
@@ -80,13 +82,14 @@ export function packRow(
   }
   const step = source == CODES ? <f32>1 : largest(row, inner) / <f32>127;
   const sum = source == CODES ? spreadCodes(panel, lane, inner, row) : roundRow(panel, lane, inner, row, step);
-  store<f32>(scalesAt(layer, columns, inner) + (<usize>column << 2), step * scale);
-  store<i32>(offsetsAt(layer, columns, inner) + (<usize>column << 2), sum * ACTIVATION_OFFSET);
+  const tail = tailAt(panel, inner) + (lane << 2);
+  store<f32>(tail, step * scale, SCALES);
+  store<i32>(tail, sum * ACTIVATION_OFFSET, OFFSETS);
 }
 
 /** Sets the bias of one output column. */
 export function setBias(layer: usize, column: i32, columns: i32, inner: i32, bias: f32): void {
-  store<f32>(biasAt(layer, columns, inner) + (<usize>column << 2), bias);
+  store<f32>(tailAt(panelOf(layer, column, inner), inner) + (<usize>(column & (PANEL - 1)) << 2), bias);
 }
 
 /** int8 codes to a float32 panel. */

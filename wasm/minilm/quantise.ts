@@ -31,9 +31,17 @@ export function rowScalesAt(input: usize, rows: i32, inner: i32): usize {
   return input + <usize>rows * <usize>inner * activationBytes();
 }
 
-/** Bytes that {@link quantise} writes, a multiple of 64. */
+/** Behind them, room for a panel of weights as int16, for the plain build. */
+// @ts-ignore: decorator
+@inline
+export function wideAt(input: usize, rows: i32, inner: i32): usize {
+  return (rowScalesAt(input, rows, inner) + (<usize>rows << 2) + 63) & ~63;
+}
+
+/** Bytes that {@link quantise} and then `linear` use, a multiple of 64. */
 export function quantisedBytes(rows: i32, inner: i32): usize {
-  return (rowScalesAt(0, rows, inner) + (<usize>rows << 2) + 63) & ~63;
+  const wide: usize = RELAXED || float32 ? 0 : <usize>inner << 4;
+  return (wideAt(0, rows, inner) + wide + 63) & ~63;
 }
 
 /**

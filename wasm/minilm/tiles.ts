@@ -3,7 +3,9 @@
  * panels of a layer pass by; a block is shared out evenly, so that no tile is left with a single row
  * (7 rows are 4 + 3 and not 5 + 2).
  */
-import { floatTile as packedTile, floatTileRows, floatStrided, floatStridedRows, plainTile, plainTileRows } from './generated/plain-tiles';
+import {
+  floatTile as packedTile, floatTileRows, floatStrided, floatStridedRows, wideningTile, wideTile, wideTileRows,
+} from './generated/plain-tiles';
 import {
   fusedTile, fusedTileRows, fusedStrided, fusedStridedRows, relaxedTile, relaxedTileRows,
 } from './generated/relaxed-tiles';
@@ -17,7 +19,7 @@ export const BLOCK_ROWS: i32 = 60;
 @inline
 function tileRows(): i32 {
   if (RELAXED) return float32 ? fusedTileRows : relaxedTileRows;
-  return float32 ? floatTileRows : plainTileRows;
+  return float32 ? floatTileRows : wideTileRows;
 }
 
 /** Number of tiles that a block of that many rows is shared out to. */
@@ -33,13 +35,24 @@ export function rowsOfTile(tile: i32, tiles: i32, rows: i32): i32 {
   return rows / tiles + i32(tile < rows % tiles);
 }
 
-/** int32 sums of one tile. */
-// @ts-ignore: decorator
-@inline
-export function integerTile(rows: i32, a: usize, panel: usize, inner: usize, out: usize): void {
-  if (RELAXED) relaxedTile(rows, a, panel, inner, out);
-  else plainTile(rows, a, panel, inner, out);
+/**
+ * int32 sums of a block with one panel, tile by tile. `wide` has room for the panel's weights as int16,
+ * which only the plain build uses.
+ */
+export function integerTiles(rows: i32, a: usize, panel: usize, inner: usize, out: usize, wide: usize): void {
+  const tiles = tilesOf(rows);
+  for (let tile = 0; tile < tiles; tile++) {
+    const count = rowsOfTile(tile, tiles, rows);
+    if (RELAXED) relaxedTile(count, a, panel, inner, out);
+    else if (tile == 0 || tiles < WORTH_WIDENING) wideningTile(count, a, panel, inner, out, wide);
+    else wideTile(count, a, wide, inner, out);
+    a += <usize>count * inner << 1;
+    out += <usize>count << 5;
+  }
 }
+
+/** Tiles from which on it pays to read widened weights, which are twice as many bytes. */
+const WORTH_WIDENING: i32 = 3;
 
 /** float32 sums of one tile, added to `out`. */
 // @ts-ignore: decorator
