@@ -1,9 +1,9 @@
 /** Text to token ids, exactly as the model was trained with. */
 import { type AddedToken, AddedTokenFinder, readAddedTokens } from './tokenizer/added-tokens.ts';
+import { BytePairs } from './tokenizer/byte-pairs.ts';
 import { Characters } from './tokenizer/characters.ts';
 import { asFields, readTokenizerFile, type TokenizerFile } from './tokenizer/file.ts';
 import { Ids } from './tokenizer/ids.ts';
-import { LibraryModel } from './tokenizer/library.ts';
 import type { Model } from './tokenizer/model.ts';
 import { type Normalizer, readNormalizer } from './tokenizer/normalizer.ts';
 import { readPreTokenizer } from './tokenizer/pre-tokenizer.ts';
@@ -68,9 +68,8 @@ function readModel(described: TokenizerFile, file: Uint8Array): ReadModel {
   const type = modelType(described);
   if (type === 'BPE') {
     const whole = asFields(JSON.parse(new TextDecoder().decode(file)), 'the file');
-    const model = new LibraryModel(whole);
-    const mayCut = preTokenizer?.type === 'ByteLevel' && preTokenizer.use_regex !== false;
-    return { model, idOf: (piece) => model.idOf(piece), mayCut };
+    const model = new BytePairs(asFields(whole.model, 'model'), preTokenizer);
+    return { model, idOf: (piece) => model.idOf(piece), mayCut: false };
   }
   if (!vocabulary) throw corrupt('it has no vocabulary');
   const idOf = (piece: string): number | undefined => vocabulary.idOf(piece);
