@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { chooseVariant, KernelProbe, readKernelFacts } from '../../workers/embed/kernel/variant.ts';
+
+describe('the kernel of this browser', () => {
+  test('has facts from which a build is chosen', async () => {
+    const facts = await readKernelFacts();
+    expect(facts).toMatchObject({ simd: true, relaxed: true, faults: 0 });
+    expect(['unsigned', 'signed', 'saturating']).toContain(facts.dot);
+    if (facts.dot === 'saturating') expect(facts.speedup).toBeNull();
+    else expect(facts.speedup).toBeGreaterThan(0);
+    expect(chooseVariant(facts)).toHaveProperty('variant');
+  });
+
+  test('computes the relaxed dot rightly before and after the code is compiled anew', async () => {
+    const probe = await KernelProbe.open();
+    for (let round = 0; round < 200; round++) expect(probe?.faults()).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    for (let round = 0; round < 20; round++) expect(probe?.faults()).toBe(0);
+  });
+
+  test('is refused by a policy as if relaxed SIMD were not there', async () => {
+    const { instantiate } = WebAssembly;
+    try {
+      WebAssembly.instantiate = () => Promise.reject(new WebAssembly.CompileError('refused'));
+      const facts = await readKernelFacts();
+      expect(facts).toEqual({
+        simd: true,
+        relaxed: false,
+        faults: null,
+        dot: null,
+        speedup: null,
+      });
+    } finally {
+      WebAssembly.instantiate = instantiate;
+    }
+  });
+});
