@@ -6,13 +6,16 @@ import type {
   DownloadProgress,
   EmbedContract,
   EmbedderInfo,
+  EmbedProgress,
   EmbedStartRequest,
+  LentModel,
 } from '../../src/shared/types.ts';
 import { spawnWorker } from '../../src/spawn.ts';
 
 const assets = new URL('/models/all-MiniLM-L6-v2/', location.href).href;
 const request: EmbedStartRequest = { assets, backend: 'wasm', ort: ortPlaces };
 const PATIENT = { deadlineMs: 90_000 };
+const QUERY = 'a quiet inn';
 
 const links: Link<EmbedContract>[] = [];
 function openLink(): Link<EmbedContract> {
@@ -28,9 +31,10 @@ function openLink(): Link<EmbedContract> {
 
 async function start(
   link: Link<EmbedContract>,
+  changes: Partial<EmbedStartRequest> = {},
 ): Promise<{ info: EmbedderInfo; progress: DownloadProgress[] }> {
   const progress: DownloadProgress[] = [];
-  const info = await link.call('start', request, {
+  const info = await link.call('start', { ...request, ...changes }, {
     ...PATIENT,
     onProgress: (p: DownloadProgress) => void progress.push(p),
   } as never);
@@ -57,14 +61,15 @@ describe('the embed worker', { timeout: 120_000 }, () => {
   it('downloads, keeps what it has verified, and starts', async () => {
     const { info, progress } = await start(link);
     expect(info).toMatchObject({ backend: 'wasm', dimension: 384, threads: 1 });
-    expect(info.why).toBe('WASM was asked for.');
+    expect(info.why).toMatch(/^Whorl's own kernel, build "(simd128|relaxed)"\. .+\.$/);
+    expect(info.weights).toContain('int8');
     const loaded = progress.map(({ loadedBytes }) => loadedBytes);
     expect(loaded).toEqual(loaded.toSorted((a, b) => a - b));
     expect(progress.some(({ stage, fromCache }) => stage === 'download' && !fromCache)).toBe(true);
     expect(progress.at(-1)).toMatchObject({ stage: 'check', fromCache: false });
     const keys = await (await caches.open('whorl-assets-1')).keys();
-    // Six pieces of weights, graph, tokenizer, manifest.
-    expect(keys).toHaveLength(9);
+    // Six pieces of weights, tokenizer, manifest: our own kernel needs no graph.
+    expect(keys).toHaveLength(8);
   });
 
   it('answers an equal start with the running embedder', async () => {
@@ -112,13 +117,34 @@ describe('the embed worker', { timeout: 120_000 }, () => {
     });
   });
 
+  const bulkOf = (count: number): string[] =>
+    Array.from({ length: count }, (_, i) => `inn number ${i} `.repeat(40));
+
+  it('answers queries while bulk work is under way, each with the vector that it has alone', async () => {
+    const alone = await link.call('embed', { texts: [QUERY], priority: 'query' }, PATIENT);
+    let done = 0;
+    let finished = false;
+    const how = {
+      ...PATIENT,
+      onProgress: (progress: EmbedProgress) => {
+        done = progress.done;
+      },
+    };
+    const bulk = link.call('embed', { texts: bulkOf(60) }, how as never).finally(() => {
+      finished = true;
+    });
+    while (done === 0) await new Promise((resolve) => setTimeout(resolve));
+    for (let i = 0; i < 3; i += 1) {
+      const query = await link.call('embed', { texts: [QUERY], priority: 'query' }, PATIENT);
+      expect(query.vectors).toEqual(alone.vectors);
+      expect(finished).toBe(false);
+    }
+    expect((await bulk).vectors).toHaveLength(60 * 384);
+  });
+
   it('stops bulk work when it is aborted and answers the next query soon', async () => {
     const abort = new AbortController();
-    const bulk = link.call(
-      'embed',
-      { texts: Array.from({ length: 200 }, (_, i) => `inn number ${i} `.repeat(40)) },
-      { ...PATIENT, signal: abort.signal },
-    );
+    const bulk = link.call('embed', { texts: bulkOf(200) }, { ...PATIENT, signal: abort.signal });
     const query = await link.call('embed', { texts: ['where'], priority: 'query' }, PATIENT);
     expect(query.vectors).toHaveLength(384);
     abort.abort();
@@ -126,6 +152,48 @@ describe('the embed worker', { timeout: 120_000 }, () => {
     const before = performance.now();
     await link.call('embed', { texts: ['after'] }, PATIENT);
     expect(performance.now() - before).toBeLessThan(10_000);
+  });
+
+  it('lends its model to another worker, which needs nothing else and gives the same vectors', async () => {
+    const lent = (await link.call('lend', {}, PATIENT)) as LentModel;
+    expect(lent.kernel).toMatch(/^minilm\/(simd128|relaxed)\/int8\/[0-9a-f]+$/);
+    const borrower = openLink();
+    const { manifest, tokenizer, image } = lent;
+    const nowhere = new URL('/nowhere/', location.href).href;
+    const info = await borrower.call(
+      'start',
+      { ...request, assets: nowhere, lent },
+      { ...PATIENT, transfer: [manifest.buffer, tokenizer.buffer, image] },
+    );
+    expect(image.byteLength).toBe(0);
+    expect(info.why).toContain('from another worker');
+    const texts = [QUERY, '', 'river '.repeat(300)];
+    const [one, two] = await Promise.all(
+      [link, borrower].map((each) => each.call('embed', { texts }, PATIENT)),
+    );
+    expect(two?.vectors).toEqual(one?.vectors);
+    expect(two?.fingerprint).toBe(one?.fingerprint);
+    // The lender lost nothing.
+    const again = (await link.call('lend', {}, PATIENT)) as LentModel;
+    expect(again.image.byteLength).toBeGreaterThan(20_000_000);
+    borrower.close();
+    const refused = openLink();
+    await expect(start(refused, { precision: 'float32', lent: again })).rejects.toMatchObject({
+      code: 'unsupported',
+    });
+    expect((await start(refused, { precision: 'float32' })).info.weights).toContain('float32');
+    refused.close();
+  });
+
+  it.each(['simd128', 'relaxed'] as const)('runs the build "%s" by name', async (variant) => {
+    const named = openLink();
+    const { info } = await start(named, { variant });
+    expect(info.why).toContain(`"${variant}"`);
+    const pair = await named.call('embed', { texts: [QUERY, 'a peaceful tavern'] }, PATIENT);
+    const usual = await link.call('embed', { texts: [QUERY, 'a peaceful tavern'] }, PATIENT);
+    const likeness = pair.vectors.reduce((sum, x, k) => sum + x * (usual.vectors[k] ?? 0), 0) / 2;
+    expect(likeness).toBeGreaterThan(0.9999);
+    named.close();
   });
 
   it('starts again from the cache alone, on the same bar', async () => {

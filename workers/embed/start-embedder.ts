@@ -21,6 +21,9 @@ export interface EmbedderDeps extends BackendDeps {
   readonly gpu: GpuLike | undefined;
 }
 
+/** Failures of one backend. What else goes wrong, the network above all, goes wrong for every other as well. */
+const OWN_FAULT = new Set(['backend_failed', 'backend_wrong', 'out_of_memory', 'unsupported']);
+
 /**
  * Loads a model and starts the best backend that works.
  *
@@ -48,6 +51,7 @@ export async function startEmbedder(
       return embedderOf(starter, deps, running, attempt, why, successors(choice.attempts, index));
     } catch (error) {
       if (!isWhorlError(error) || error.code === 'aborted') throw error;
+      if (refused.length === 0 && !OWN_FAULT.has(error.code)) throw error;
       refused.push(error);
     }
   }

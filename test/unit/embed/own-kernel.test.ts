@@ -94,6 +94,16 @@ describe('a start of our own kernel', () => {
     expect(error.message).toMatch(/wrong vectors.*without a graph/);
   });
 
+  it('tries no other build where the model itself cannot be had', async () => {
+    const server = madeUpServer();
+    server.mischief = ({ path }) => (path === 'weights.bin' ? { status: 404 } : undefined);
+    const { kernels, opened: made } = spoiltKernels({ variant: 'relaxed' });
+    const starting = start(serverDeps(server, { kernels }));
+    await expect(starting).rejects.toMatchObject({ code: 'asset_missing' });
+    expect(server.requests('weights.bin')).toHaveLength(1);
+    expect(made.map(({ closed }) => closed)).toEqual([1]);
+  });
+
   it('stops when it is aborted, and lets go of the kernel', async () => {
     const { kernels, opened: made } = spoiltKernels();
     const abort = new AbortController();
