@@ -3,6 +3,7 @@
  */
 import { html, nothing, type TemplateResult } from 'lit';
 import { version } from '../../../package.json';
+import type { EmbedderInfo } from '../../shared/types.ts';
 import { isLanguage, LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES } from '../language.ts';
 import type { Preferences } from '../state.ts';
 import { modelCard } from './model.ts';
@@ -27,6 +28,14 @@ export function keepingText({ state, words }: Scene): string {
   if (store.role === 'follower') return words.status.follower;
   return store.durability === 'durable' ? words.status.kept : words.status.notKept;
 }
+
+/** Names of things, the same in every language. */
+const BACKENDS: { readonly [B in EmbedderInfo['backend']]: string } = {
+  wasm: 'WebAssembly',
+  webgpu: 'WebGPU (ONNX Runtime)',
+  onnx: 'WebAssembly (ONNX Runtime)',
+  custom: 'JavaScript',
+};
 
 export function statusView(scene: Scene): TemplateResult {
   const { words } = scene;
@@ -59,7 +68,7 @@ function modelFacts({ state, words }: Scene): TemplateResult {
   const { model, backend, why, dimension, weights, threads } = embedder;
   return html`<dl class="facts">
     ${fact(words.status.name, model)}
-    ${fact(words.status.backend, backend === 'wasm' ? 'WebAssembly' : 'WebGPU')}
+    ${fact(words.status.backend, BACKENDS[backend])}
     ${fact(words.status.why, why)}
     ${fact(words.status.dimension, dimension)}
     ${fact(words.status.weights, weights)}

@@ -8,7 +8,7 @@ import { numbered, vectorsOf } from '../shared/fake-lane.ts';
 import { FakeWorkers, INFO, REQUEST } from './fake-workers.ts';
 
 const NEVER = new AbortController().signal;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const opened: { close(): void }[] = [];
 

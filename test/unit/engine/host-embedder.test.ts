@@ -8,7 +8,7 @@ import { Link } from '../../../src/shared/link.ts';
 import type { EmbedContract } from '../../../src/shared/types.ts';
 
 const NEVER = new AbortController().signal;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** Letters of a text, counted; salted, it is another model. */
 function letters(text: string, salt = 0): number[] {

@@ -10,7 +10,7 @@ import { numbered, vectorsOf } from '../shared/fake-lane.ts';
 type PortContract = Pick<EmbedContract, 'embed' | 'info'>;
 
 const ports: MessagePort[] = [];
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 /** The far end of a lane. */
 class Far {
