@@ -115,24 +115,24 @@ describe('the packed model on WebGPU in software', () => {
     }
   });
 
-  it('rejects what runs and waits when its device is lost in the middle, and never hangs', async () => {
-    // Little enough that a GPU in software, which finishes what it has begun, is soon done with it.
-    const many = Array.from({ length: 8 }, (_, i) => `${TEXTS[5]} ${i}`);
-    const endings = await page.evaluate((texts) => window.onnxPage.lose('gpu', texts), many);
-    expect(endings).toHaveLength(3);
-    for (const ending of endings) {
+  it('rejects what runs and what waits when the GPU crashes in the middle of a batch', async () => {
+    const many = [`${TEXTS[5]} one`, `${TEXTS[5]} two`];
+    // Once through: the shaders of these shapes are compiled, so that the crash meets running work.
+    await embed('gpu', many);
+    const endings = page.evaluate((texts) => window.onnxPage.endings('gpu', texts), many);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const cdp = await browser.newBrowserCDPSession();
+    void cdp.send('Browser.crashGpuProcess').catch(() => {});
+    for (const ending of await endings) {
       expect(ending).toMatchObject({ code: 'backend_failed', retryable: true });
       expect(ending.message).toMatch(/device lost/);
-      expect(ending.ms).toBeLessThan(10_000);
+      expect(ending.ms).toBeLessThan(30_000);
     }
+    const [after] = await page.evaluate((texts) => window.onnxPage.endings('gpu', texts), many);
+    expect(after).toMatchObject({ code: 'backend_failed' });
     await close('gpu');
-    // A fresh session on the same runtime gets a fresh device.
-    await open('fresh', order('webgpu', packed()));
-    const [fresh = []] = await embed('fresh', TEXTS.slice(0, 1));
     // The other runtime of the same page is untouched.
-    const [plain = []] = await embed('plain', TEXTS.slice(0, 1));
-    expect(cosine(fresh, plain)).toBeGreaterThan(0.9999);
-    await close('fresh');
+    expect(await embed('plain', TEXTS.slice(0, 1))).toHaveLength(1);
     await close('plain');
   });
 });

@@ -8,7 +8,7 @@ const POLICY = /content security policy|unsafe-eval|disallowed by embedder|block
 const BOUNDS = /indices element out of data bounds|attempting to broadcast an axis/i;
 // What does not become a session however often it is tried.
 const GRAPH =
-  /protobuf parsing failed|no graph was found|load model .*failed|invalid model|external data|unsupported model ir|is not a registered function|opset|could not find an implementation/i;
+  /protobuf parsing failed|no graph was found|load model .*failed|invalid model|unsupported model ir|is not a registered function|opset|could not find an implementation/i;
 
 const NAMES: { readonly [B in Backend]: string } = {
   wasm: 'WASM',
