@@ -4,13 +4,13 @@ import { type BrowserContext, chromium, type Page } from 'playwright';
 import { CHROMIUM_FLAGS, chromiumPath } from '../../test/chromium.ts';
 import type { Bench } from './page.ts';
 
-/** Without it the browser answers how much memory a page takes after up to 20 seconds. */
-const FLAGS = [...CHROMIUM_FLAGS, '--enable-blink-features=ForceEagerMeasureMemory'];
-
 /** @param folder Where the profile is laid, the caller's to remove. */
 export async function launch(folder: string): Promise<BrowserContext> {
   const executablePath = await chromiumPath();
-  return chromium.launchPersistentContext(join(folder, 'profile'), { executablePath, args: FLAGS });
+  return chromium.launchPersistentContext(join(folder, 'profile'), {
+    executablePath,
+    args: CHROMIUM_FLAGS,
+  });
 }
 
 type Arguments<K extends keyof Bench> = Parameters<Bench[K]>;

@@ -65,7 +65,7 @@ async function run(options: Options, folder: string): Promise<void> {
   const stage = await setStage(folder, texts.byName);
   const browser = await launch(folder);
   try {
-    const measures = await measure({ browser, stage, texts, options });
+    const measures = await measure({ browser, folder, stage, texts, options });
     report(measures, circumstances(browser, options, loadBefore), options);
   } finally {
     await browser.close();

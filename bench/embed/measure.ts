@@ -4,6 +4,7 @@ import { BenchPage } from './browser.ts';
 import { compare } from './compare.ts';
 import { kernelSizes } from './kernel-size.ts';
 import type { Comparison, EmbedMeasures, Latency, Likeness, Quality } from './measures.ts';
+import { measureMemory } from './memory.ts';
 import type { Options } from './options.ts';
 import { correlation, likenessTo } from './quality.ts';
 import {
@@ -20,6 +21,8 @@ import type { AllTexts } from './texts.ts';
 
 export interface Setting {
   readonly browser: BrowserContext;
+  /** For profiles of further browsers. */
+  readonly folder: string;
   readonly stage: Stage;
   readonly texts: AllTexts;
   readonly options: Options;
@@ -35,7 +38,8 @@ const TOKENIZER_ROUNDS = 50;
 const PADDED_BATCH = 8;
 
 export async function measure(setting: Setting): Promise<EmbedMeasures> {
-  const { only } = setting.options;
+  const { options, folder, stage } = setting;
+  const { only } = options;
   const one = await oneThread(setting);
   return {
     ...one,
@@ -45,7 +49,7 @@ export async function measure(setting: Setting): Promise<EmbedMeasures> {
     ...(only.has('start') ? { starts: await startsOf(setting) } : {}),
     latency: only.has('latency') ? await latencies(setting) : [],
     ...(only.has('tokenizer') ? { tokenizer: await tokenizers(setting) } : {}),
-    memory: only.has('memory') ? await memories(setting) : {},
+    memory: only.has('memory') ? await measureMemory(folder, stage.isolated.url) : {},
     kernels: kernelSizes(),
   };
 }
@@ -178,19 +182,4 @@ async function latencies(setting: Setting): Promise<Latency[]> {
 
 function tokenizers(setting: Setting) {
   return onPage(setting, 'isolated', [], ONE, (page) => page.call('tokenizers', TOKENIZER_ROUNDS));
-}
-
-/** Each side alone on a fresh page, after D. */
-async function memories(setting: Setting): Promise<Record<string, number>> {
-  const found: Record<string, number> = {};
-  const after = (side: SideName, opening: Opening) =>
-    onPage(setting, 'isolated', [side], opening, async (page) => {
-      console.log(`memory: ${side}, ${opening.workers}`);
-      await page.call('vectors', side, 'D', PADDED_BATCH);
-      return page.call('memory');
-    });
-  found['ours, one worker'] = await after('ours', ONE);
-  found['ours, two workers'] = await after('ours', TWO);
-  for (const peer of PEERS) found[peer] = await after(peer, ONE);
-  return found;
 }

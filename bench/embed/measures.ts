@@ -1,4 +1,5 @@
 /** What was measured: what the report is made of. */
+import type { KernelSizes } from './kernel-size.ts';
 import type { BulkWork, LatencyTimes } from './latency.ts';
 import type { Times } from './rounds.ts';
 import type { PathName, SideName, WorkloadName } from './settings.ts';
@@ -50,6 +51,5 @@ export interface EmbedMeasures {
   readonly tokenizer?: TokenizerTimes;
   /** Bytes of a page on which a side has embedded D. */
   readonly memory: Readonly<Record<string, number>>;
-  /** Bytes, gzip, of each build. */
-  readonly kernels: Readonly<Record<string, number>>;
+  readonly kernels: KernelSizes;
 }

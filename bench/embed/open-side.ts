@@ -10,7 +10,7 @@ export async function openSide(name: SideName, { workers, threads }: Opening): P
   switch (name) {
     case 'ours': {
       const side = await OurSide.open(workers);
-      console.info(`ours: ${side.status}`);
+      console.info(`ours: ${side.why}`);
       return side;
     }
     case 'plain':

@@ -38,9 +38,10 @@ export class OurSide implements Side {
     return new OurSide(engine);
   }
 
-  /** What runs and why, in the engine's own words. */
-  get status(): string {
-    return JSON.stringify(this.#engine.status.embedder);
+  /** Why this backend runs, in the engine's own words. */
+  get why(): string {
+    const { embedder } = this.#engine.status;
+    return embedder.state === 'ready' ? embedder.why : embedder.state;
   }
 
   async query(text: string): Promise<Float32Array> {

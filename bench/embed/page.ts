@@ -60,6 +60,11 @@ const bench = {
     return runInTurns(runners, rounds, clock);
   },
 
+  /** For its effects only. */
+  async embed(name: SideName, texts: string, batch: number): Promise<void> {
+    await sideOf(name).embed(await textsOf(texts), batch);
+  },
+
   async vectors(name: SideName, texts: string, batch: number): Promise<number[]> {
     const all = await textsOf(texts);
     return checked(name, await sideOf(name).embed(all, batch), all.length);
@@ -78,16 +83,6 @@ const bench = {
 
   async tokenizers(rounds: number): Promise<TokenizerTimes> {
     return timeTokenizers(await textsOf('Q'), rounds, clock);
-  },
-
-  /** Bytes of the whole page, workers and WebAssembly memories included. */
-  async memory(): Promise<number> {
-    const { bytes } = await (
-      performance as unknown as {
-        measureUserAgentSpecificMemory(): Promise<{ readonly bytes: number }>;
-      }
-    ).measureUserAgentSpecificMemory();
-    return bytes;
   },
 };
 
