@@ -153,7 +153,7 @@ describe('the report', () => {
     });
   });
 
-  it('has no tables but the kernel's size and the bars where nothing was measured', () => {
+  it('has no tables but those of size and bars where nothing was measured', () => {
     const heads = tablesOf(NOTHING).filter((row, at, rows) => at === 0 || rows[at - 1] === '');
     expect(heads).toEqual([
       expect.stringMatching(/^kernel, bytes of gzip/),
