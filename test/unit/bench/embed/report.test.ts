@@ -154,7 +154,7 @@ describe('the report', () => {
   });
 
   it('has no tables but those of size and bars where nothing was measured', () => {
-    const heads = tablesOf(NOTHING).filter((row, at, rows) => at === 0 || rows[at - 1] === '');
+    const heads = tablesOf(NOTHING).filter((_, at, rows) => at === 0 || rows[at - 1] === '');
     expect(heads).toEqual([
       expect.stringMatching(/^kernel, bytes of gzip/),
       expect.stringMatching(/measured\s+must\s+aim\s+reached$/),
