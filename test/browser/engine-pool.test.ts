@@ -139,6 +139,36 @@ describe('the pool', { timeout: 120_000 }, () => {
   });
 });
 
+describe('other backends', { timeout: 120_000 }, () => {
+  test('ONNX Runtime by name: one worker, the same vectors within its rounding', async () => {
+    const kernel = await start({ embedWorkers: 1 });
+    const expected = await kernel.embed(texts(12));
+    const engine = await start({ backend: 'onnx' });
+    const result = await engine.embed(texts(12));
+    expect(leastCosine(result.vectors, expected.vectors, 384)).toBeGreaterThan(0.998);
+    expect(result.fingerprint).toBe(expected.fingerprint);
+    await engine.embed(texts(40).map((text) => text.slice(0, 30)));
+    expect(lanesOf(engine)).toEqual([{ backend: 'onnx', threads: 1, queries: true }]);
+  });
+
+  test('a GPU for very much work: it joins, or the status says why not; the vectors come either way', async () => {
+    const engine = await start({ embedWorkers: 2, embeddingCacheBytes: 0 });
+    const words = Array.from({ length: 1_000 }, (_, i) => `inn ${i}`);
+    const { vectors } = await engine.embed(words);
+    expect(vectors).toHaveLength(384_000);
+    const hasTold = () => {
+      const { embedder } = engine.status;
+      return (
+        embedder.state === 'ready' &&
+        (embedder.why.includes('No GPU for bulk work') ||
+          embedder.lanes.some(({ backend }) => backend === 'webgpu'))
+      );
+    };
+    if (navigator.gpu) await expect.poll(hasTold, { timeout: 60_000 }).toBe(true);
+    expect(engine.status.embedder).toMatchObject({ state: 'ready', backend: 'wasm' });
+  });
+});
+
 const INNS = (dim: number) =>
   ({
     collectionName: 'inns',
