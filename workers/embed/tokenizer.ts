@@ -75,7 +75,7 @@ function readModel(described: TokenizerFile, file: Uint8Array): ReadModel {
   const idOf = (piece: string): number | undefined => vocabulary.idOf(piece);
   const isList = vocabulary.scores.length > 0;
   if (type === 'WordPiece' && !isList) {
-    const characters = new Characters(String(preTokenizer?.type));
+    const characters = new Characters(String(preTokenizer?.type ?? 'null'));
     return { model: new WordPiece(fields, vocabulary, characters), idOf, mayCut: true };
   }
   if (type === 'Unigram' && isList) {

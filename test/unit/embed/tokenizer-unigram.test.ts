@@ -1,0 +1,342 @@
+import {
+  array,
+  assert,
+  constantFrom,
+  double,
+  integer,
+  oneof,
+  property,
+  string,
+  uniqueArray,
+} from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { unigramFile } from '../../../tools/model/made-up-tokenizer.ts';
+import { Ids } from '../../../workers/embed/tokenizer/ids.ts';
+import { readPreTokenizer } from '../../../workers/embed/tokenizer/pre-tokenizer.ts';
+import { precompiled } from '../../../workers/embed/tokenizer/precompiled.ts';
+import { Unigram } from '../../../workers/embed/tokenizer/unigram.ts';
+import { findVocabulary } from '../../../workers/embed/tokenizer/vocabulary.ts';
+import { createTokenizer } from '../../../workers/embed/tokenizer.ts';
+import { added, type FileParts, template, tokenizerFile } from './tokenizer-files.ts';
+import { charsmap, referenceUnigram } from './tokenizer-reference.ts';
+
+type Piece = readonly [string, number];
+
+/** As the multilingual MiniLM lays it out: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3. */
+const SPECIAL: readonly Piece[] = [
+  ['<s>', 0],
+  ['<pad>', 0],
+  ['</s>', 0],
+  ['<unk>', 0],
+];
+const PIECES: readonly Piece[] = [
+  ...SPECIAL,
+  ['▁', -3.5],
+  ['▁the', -2.25],
+  ['▁in', -4.125],
+  ['n', -5],
+  ['▁i', -4.5],
+  ['nn', -6.5],
+  ['r', -5.0625],
+  ['iv', -6],
+  ['er', -4],
+  ['▁river', -11],
+  ['i', -4.75],
+  ['v', -7],
+  ['e', -4.25],
+  ['川', -8],
+  ['の', -3],
+  ['川の', -9],
+  ['宿', -8.5],
+  ['か', -7],
+  ['が', -6],
+];
+const SPLIT = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'WhitespaceSplit' },
+    { type: 'Metaspace', replacement: '▁', add_prefix_space: true },
+  ],
+};
+
+function file(pieces: readonly Piece[] = PIECES, parts: Partial<FileParts> = {}): Uint8Array {
+  return tokenizerFile({
+    model: { type: 'Unigram', unk_id: 3, vocab: pieces },
+    pre_tokenizer: SPLIT,
+    post_processor: template({ '<s>': 0 }, { '</s>': 2 }),
+    added_tokens: [
+      ...['<s>', '<pad>', '</s>', '<unk>'].map((content, id) => added(id, content)),
+      added(pieces.length, '<mask>', { lstrip: true }),
+    ],
+    ...parts,
+  });
+}
+
+const idOf = (piece: string): number => PIECES.findIndex(([text]) => text === piece);
+const ids = (source: string, parts: Partial<FileParts> = {}, most = 100): number[] => [
+  ...createTokenizer(file(PIECES, parts), most).encode(source),
+];
+const between = (...pieces: string[]): number[] => [0, ...pieces.map(idOf), 2];
+
+describe('Unigram', () => {
+  it('takes the best way, worked out by hand', () => {
+    // -4.125 - 5 beats -4.5 - 6.5 and all others; -11 beats -3.5 - 5.0625 - 6 - 4.
+    expect(ids('inn')).toEqual(between('▁in', 'n'));
+    expect(ids('the river')).toEqual(between('▁the', '▁river'));
+    // Of -8 - 3 - 8.5 and -9 - 8.5 the second.
+    expect(ids('川の宿')).toEqual(between('▁', '川の', '宿'));
+  });
+
+  it('gives the special tokens alone for nothing', () => {
+    expect(ids('')).toEqual([0, 2]);
+    expect(ids(' \t\u3000')).toEqual([0, 2]);
+  });
+
+  it('makes unknown characters side by side one token', () => {
+    expect(ids('xyz')).toEqual([0, idOf('▁'), 3, 2]);
+    expect(ids('xyn\u{1F600}')).toEqual([0, idOf('▁'), 3, idOf('n'), 3, 2]);
+    expect(ids('the xx yy')).toEqual([0, idOf('▁the'), idOf('▁'), 3, idOf('▁'), 3, 2]);
+  });
+
+  it('takes special tokens in a text, white space before a mask with it', () => {
+    const mask = PIECES.length;
+    expect(ids('the  <mask> inn')).toEqual([0, idOf('▁the'), mask, idOf('▁in'), idOf('n'), 2]);
+    expect(ids('the</s>inn')).toEqual([0, idOf('▁the'), 2, idOf('▁in'), idOf('n'), 2]);
+  });
+
+  it('agrees with the plain reference for any vocabulary and text', () => {
+    const letters = ['a', 'b', 'c', '▁', '人', '\u{1F600}'];
+    const piece = array(constantFrom(...letters), { minLength: 1, maxLength: 4 }).map((l) =>
+      l.join(''),
+    );
+    const vocabulary = uniqueArray(piece, { minLength: 1, maxLength: 30 });
+    const scores = array(double({ min: -20, max: 0, noNaN: true }), {
+      minLength: 30,
+      maxLength: 30,
+    });
+    const words = array(
+      array(constantFrom(...letters.filter((l) => l !== '▁'), 'x', 'y'), {
+        minLength: 1,
+        maxLength: 12,
+      }),
+      { maxLength: 5 },
+    );
+    assert(
+      property(vocabulary, scores, words, (texts, numbers, parts) => {
+        const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
+        const own = createTokenizer(file(pieces), 200);
+        const expected = parts.flatMap((l) => referenceUnigram(`▁${l.join('')}`, pieces, 3));
+        expect([...own.encode(parts.map((l) => l.join('')).join(' '))]).toEqual([
+          0,
+          ...expected,
+          2,
+        ]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('agrees with the plain reference where ways are equally good', () => {
+    const pieces: Piece[] = [
+      ...SPECIAL,
+      ['▁', -1],
+      ['a', -1],
+      ['aa', -2],
+      ['aaa', -3],
+      ['aaaa', -4],
+    ];
+    const own = createTokenizer(file(pieces), 200);
+    for (let count = 1; count < 20; count++) {
+      const expected = referenceUnigram(`▁${'a'.repeat(count)}`, pieces, 3);
+      expect([...own.encode('a'.repeat(count))]).toEqual([0, ...expected, 2]);
+    }
+  });
+
+  it('reads a beginning as it would read the whole, without white space, too', () => {
+    const part = constantFrom(
+      '川',
+      'の',
+      '宿',
+      'か',
+      'が',
+      '茶',
+      'inn',
+      'river',
+      ' ',
+      '、',
+      'か\u3099',
+      '<mask>',
+      '  ',
+    );
+    assert(
+      property(
+        array(part, { minLength: 30, maxLength: 150 }),
+        integer({ min: 3, max: 9 }),
+        (parts, most) => {
+          const source = parts.join('');
+          const normalizer = { type: 'NFKC' };
+          const whole = ids(source, { normalizer }, 1_000);
+          const expected = whole.length <= most ? whole : [...whole.slice(0, most - 1), 2];
+          expect(ids(source, { normalizer }, most)).toEqual(expected);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('knows of a word that goes on what stays, whatever follows', () => {
+    const found = findVocabulary(file());
+    const split = readPreTokenizer(SPLIT);
+    const model = new Unigram({ unk_id: 3 }, found!.vocabulary, split);
+    const ids = new Ids(1_000);
+    const source = '川の宿'.repeat(100);
+    model.encode(source, false, ids);
+    // All but what the last piece could still be joined with.
+    expect(ids.length).toBeGreaterThan(195);
+    const partial = [...ids.between([], [])];
+    for (const next of ['', 'の', '川', 'x', 'の川の']) {
+      ids.clear();
+      model.encode(source + next, true, ids);
+      expect([...ids.between([], [])].slice(0, partial.length)).toEqual(partial);
+    }
+  });
+
+  it('keeps the sign of a space by itself where the file does not split', () => {
+    const metaspace = {
+      type: 'Metaspace',
+      replacement: '▁',
+      prepend_scheme: 'always',
+      split: true,
+    };
+    expect(ids('the  inn ', { pre_tokenizer: metaspace })).toEqual(
+      between('▁the', '▁', '▁in', 'n', '▁'),
+    );
+    const never = { ...metaspace, prepend_scheme: 'never' };
+    expect(ids('inn the', { pre_tokenizer: never })).toEqual(between('i', 'nn', '▁the'));
+    const replaced = { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' };
+    expect(ids('the   inn', { pre_tokenizer: metaspace, normalizer: replaced })).toEqual(
+      between('▁the', '▁in', 'n'),
+    );
+  });
+
+  it('runs the made-up model', () => {
+    const own = createTokenizer(unigramFile(200), 64);
+    const json = JSON.parse(new TextDecoder().decode(unigramFile(200)));
+    for (const source of ['An inn by the river.', '川の宿', '강 여관?']) {
+      const expected = source
+        .normalize('NFKC')
+        .split(' ')
+        .flatMap((word) => referenceUnigram(`▁${word}`, json.model.vocab, 3));
+      expect([...own.encode(source)]).toEqual([0, ...expected, 2]);
+    }
+  });
+
+  it('refuses what it does not do exactly', () => {
+    const refused = (parts: Partial<FileParts>, code: string): void =>
+      expect(() => createTokenizer(file(PIECES, parts), 9)).toThrowError(
+        expect.objectContaining({ code }),
+      );
+    const model = { type: 'Unigram', unk_id: 3, vocab: PIECES };
+    refused({ model: { ...model, byte_fallback: true } }, 'unsupported');
+    refused({ model: { ...model, unk_id: null } }, 'asset_corrupt');
+    refused({ model: { ...model, unk_id: PIECES.length } }, 'asset_corrupt');
+    refused({ model: { ...model, vocab: [['a', 'b']] } }, 'asset_corrupt');
+    refused({ model: { ...model, vocab: { a: 1 } } }, 'asset_corrupt');
+    refused({ pre_tokenizer: { type: 'BertPreTokenizer' } }, 'unsupported');
+    refused(
+      { pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first' } },
+      'unsupported',
+    );
+    refused({ normalizer: { type: 'Nmt' } }, 'unsupported');
+    refused(
+      { normalizer: { type: 'Replace', pattern: { Regex: 'a+' }, content: '' } },
+      'unsupported',
+    );
+    refused({ normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } }, 'asset_corrupt');
+  });
+});
+
+describe('a precompiled table of characters', () => {
+  const replacements = {
+    'e\u0301': 'é',
+    ﬁ: 'fi',
+    '\t': ' ',
+    '\r': ' ',
+    '\u3000': ' ',
+    '\u200D': ' ',
+    Ａ: 'A',
+    '\u00AD': '',
+    'か\u3099': 'が',
+    x: 'y',
+    xz: 'never: the shorter key wins',
+  };
+  const normalize = precompiled(charsmap(replacements));
+
+  it('replaces characters and short graphemes, and takes long graphemes apart', () => {
+    expect(normalize('plain ﬁ Ａ\u00ADB\u3000')).toBe('plain fi AB ');
+    expect(normalize('cafe\u0301 e\u0301e\u0301')).toBe('café éé');
+    // 3 and 3 bytes: too long, and neither character is a key.
+    expect(normalize('か\u3099')).toBe('か\u3099');
+    // The shortest key at the beginning of a grapheme stands for all of it.
+    expect(normalize('\r\n')).toBe(' ');
+    expect(normalize('x\u0301')).toBe('y');
+    expect(normalize('xz')).toBe('yz');
+    expect(normalize('x\u0301\u0301\u0301')).toBe('y\u0301\u0301\u0301');
+  });
+
+  it('agrees with the plain reading of the rule for any text', () => {
+    const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
+    const keys = Object.entries(replacements).sort(([a], [b]) => a.length - b.length);
+    const find = (text: string): string | undefined =>
+      keys.find(([key]) => text.startsWith(key))?.[1];
+    const plain = (text: string): string =>
+      [...segmenter.segment(text)]
+        .map(({ segment }) => {
+          const whole = Buffer.byteLength(segment) < 6 ? find(segment) : undefined;
+          return whole ?? [...segment].map((c) => find(c) ?? c).join('');
+        })
+        .join('');
+    const part = oneof(
+      constantFrom(
+        ...Object.keys(replacements),
+        'e',
+        '\u0301',
+        '\u0301\u0301',
+        '\r\n',
+        '\n',
+        'ᄒ',
+        '\u1161',
+        '한',
+        '\u11AB',
+      ),
+      constantFrom(
+        '\u0600',
+        '\u{1F469}\u200D\u{1F373}',
+        '\u{1F1E9}\u{1F1EA}',
+        'क',
+        '\u094D',
+        'か',
+        '\u3099',
+        'ﾞ',
+        'a',
+        ' ',
+      ),
+      string({ unit: 'binary', maxLength: 3 }),
+    );
+    assert(
+      property(array(part, { maxLength: 30 }), (parts) => {
+        const source = parts.join('');
+        expect(normalize(source)).toBe(plain(source));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('is used by a tokenizer', () => {
+    const normalizer = {
+      type: 'Precompiled',
+      precompiled_charsmap: charsmap({ ｉ: 'i', '▁': ' ' }),
+    };
+    expect(ids('ｉnn▁the', { normalizer })).toEqual(between('▁in', 'n', '▁the'));
+  });
+});
