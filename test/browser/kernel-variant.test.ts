@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { chooseVariant, KernelProbe, readKernelFacts } from '../../workers/embed/kernel/variant.ts';
 
 describe('the kernel of this browser', () => {
@@ -19,19 +19,19 @@ describe('the kernel of this browser', () => {
   });
 
   test('is refused by a policy as if relaxed SIMD were not there', async () => {
-    const { instantiate } = WebAssembly;
+    const refused = new WebAssembly.CompileError('refused');
+    const instantiate = vi.spyOn(WebAssembly, 'instantiate').mockRejectedValue(refused);
     try {
-      WebAssembly.instantiate = () => Promise.reject(new WebAssembly.CompileError('refused'));
-      const facts = await readKernelFacts();
-      expect(facts).toEqual({
+      expect(await readKernelFacts()).toEqual({
         simd: true,
         relaxed: false,
         faults: null,
         dot: null,
         speedup: null,
       });
+      expect(instantiate).toHaveBeenCalledOnce();
     } finally {
-      WebAssembly.instantiate = instantiate;
+      instantiate.mockRestore();
     }
   });
 });
