@@ -33,9 +33,12 @@ let numbers: usize = 0;
 let numbersEnd: usize = 0;
 let longest: u32 = 0;
 
+/** Zero bytes behind the file: every reader stops there, so that none needs to compare with the end. */
+const STOP: u32 = 64;
+
 /** Address for a file of that many bytes, or 0 when memory is exhausted. */
 export function reserve(bytes: u32): usize {
-  file = take(__heap_base, bytes);
+  file = take(__heap_base, <u64>bytes + STOP);
   fileEnd = file + bytes;
   return file;
 }
@@ -118,19 +121,28 @@ function take(address: usize, bytes: u64): usize {
 
 /** Rooms for what comes: no more pieces than pairs of quotes, no more text than the file has. */
 function layOut(): bool {
-  let quotes: u32 = 0;
-  for (let p = at; p < fileEnd; p++) quotes += u32(load<u8>(p) == 0x22);
-  const most = (quotes >> 1) + 1;
-  slotMask = 1024;
-  while (slotMask < most * 2) slotMask <<= 1;
-  slots = take(fileEnd, <u64>slotMask * SLOT);
-  entries = slots == 0 ? 0 : take(slots + <usize>slotMask * SLOT, <u64>most * ENTRY);
-  pieces = entries == 0 ? 0 : take(entries + <usize>most * ENTRY, <u64>(fileEnd - at));
-  numbers = pieces == 0 ? 0 : take(pieces + (fileEnd - at), <u64>(fileEnd - at));
-  slotMask -= 1;
+  const most = (quotes() >> 1) + 1;
+  const rest = <u64>(fileEnd - at);
+  let room: u32 = 1024;
+  while (room < most * 2) room <<= 1;
+  slotMask = room - 1;
+  slots = take(fileEnd + STOP, <u64>room * SLOT);
+  entries = slots == 0 ? 0 : take(slots + <usize>room * SLOT, <u64>most * ENTRY);
+  pieces = entries == 0 ? 0 : take(entries + <usize>most * ENTRY, rest);
+  numbers = pieces == 0 ? 0 : take(pieces + <usize>rest, rest);
   piecesEnd = pieces;
   numbersEnd = numbers;
   return numbers != 0;
+}
+
+/** Quotes from here to the end, 16 bytes at a time; what is read behind the end is zero. */
+function quotes(): u32 {
+  const quote = i8x16.splat(0x22);
+  let count: u32 = 0;
+  for (let p = at; p < fileEnd; p += 16) {
+    count += popcnt(i8x16.bitmask(i8x16.eq(v128.load(p), quote)));
+  }
+  return count;
 }
 
 /** Whether `"vocab"` stands here, its first quote not escaped. */
@@ -144,12 +156,9 @@ function isVocab(p: usize): bool {
 
 /** The next byte that is no white space, without passing it; 0 at the end. */
 function next(): u32 {
-  while (at < fileEnd) {
-    const byte = <u32>load<u8>(at);
-    if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return byte;
-    at++;
-  }
-  return 0;
+  let byte = <u32>load<u8>(at);
+  while (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) byte = load<u8>(++at);
+  return byte;
 }
 
 function expect(byte: u32): void {
@@ -217,18 +226,33 @@ function same(entry: usize, start: usize, length: u32): bool {
   return memory.compare(pieces + load<u32>(entry), start, length) == 0;
 }
 
-/** Copies a string literal without its escapes behind the pieces; returns its hash. */
+/**
+ * Copies a string literal without its escapes behind the pieces; returns its hash. The loop runs for
+ * every byte before the engine has optimised anything, so it keeps to locals.
+ */
 function text(): u32 {
   expect(0x22);
+  let p = at;
+  let out = piecesEnd;
   let hash = SEED;
-  while (at < fileEnd) {
-    const byte = <u32>load<u8>(at++);
-    if (byte == 0x22) return hash;
-    if (byte < 0x20) break;
-    if (byte != 0x5c) hash = put(hash, byte);
-    else hash = escaped(hash);
+  let byte = <u32>load<u8>(p);
+  while (byte != 0x22 && byte >= 0x20 && !bad) {
+    if (byte != 0x5c) {
+      store<u8>(out++, byte);
+      hash = (hash ^ byte) * PRIME;
+      byte = load<u8>(++p);
+      continue;
+    }
+    at = p + 1;
+    piecesEnd = out;
+    hash = escaped(hash);
+    p = at;
+    out = piecesEnd;
+    byte = load<u8>(p);
   }
-  bad = true;
+  at = p + 1;
+  piecesEnd = out;
+  if (byte != 0x22) bad = true;
   return hash;
 }
 
@@ -238,8 +262,7 @@ function put(hash: u32, byte: u32): u32 {
 }
 
 function escaped(hash: u32): u32 {
-  const letter = at < fileEnd ? <u32>load<u8>(at) : 0;
-  at++;
+  const letter = <u32>load<u8>(at++);
   if (letter == 0x22 || letter == 0x5c || letter == 0x2f) return put(hash, letter);
   if (letter == 0x62) return put(hash, 8);
   if (letter == 0x66) return put(hash, 12);
@@ -255,7 +278,7 @@ function escaped(hash: u32): u32 {
 function codePoint(): u32 {
   const first = hexadecimal();
   if ((first & 0xf800) != 0xd800) return first;
-  if (first >= 0xdc00 || at + 2 > fileEnd || load<u16>(at) != 0x755c) {
+  if (first >= 0xdc00 || load<u16>(at) != 0x755c) {
     bad = true;
     return 0;
   }
@@ -268,8 +291,7 @@ function codePoint(): u32 {
 function hexadecimal(): u32 {
   let value: u32 = 0;
   for (let i = 0; i < 4; i++) {
-    const byte = at < fileEnd ? <u32>load<u8>(at) : 0;
-    at++;
+    const byte = <u32>load<u8>(at++);
     const letter = (byte | 0x20) - 0x61;
     if (byte - 0x30 < 10) value = (value << 4) | (byte - 0x30);
     else if (letter < 6) value = (value << 4) | (letter + 10);
@@ -291,32 +313,29 @@ function putCodePoint(hash: u32, point: u32): u32 {
 
 /** A whole number from 0 to 999,999,999. */
 function integer(): u32 {
+  let digit = next() - 0x30;
+  let p = at;
   let value: u32 = 0;
-  let digits = 0;
-  next();
-  while (at < fileEnd) {
-    const digit = <u32>load<u8>(at) - 0x30;
-    if (digit > 9) break;
+  while (digit < 10) {
     value = value * 10 + digit;
-    digits++;
-    at++;
+    digit = <u32>load<u8>(++p) - 0x30;
   }
-  if (digits == 0 || digits > 9) bad = true;
+  if (p == at || p - at > 9) bad = true;
+  at = p;
   return value;
 }
 
 /** Copies a number as it is written, with a comma behind it: only the host reads one exactly. */
 function copyNumber(): void {
-  const before = numbersEnd;
-  next();
-  while (at < fileEnd) {
-    const byte = <u32>load<u8>(at);
-    const isPart =
-      byte - 0x30 < 10 || byte == 0x2d || byte == 0x2b || byte == 0x2e || (byte | 0x20) == 0x65;
-    if (!isPart) break;
+  let byte = next();
+  let p = at;
+  while (
+    byte - 0x30 < 10 || byte == 0x2d || byte == 0x2b || byte == 0x2e || (byte | 0x20) == 0x65
+  ) {
     store<u8>(numbersEnd++, byte);
-    at++;
+    byte = load<u8>(++p);
   }
-  if (numbersEnd == before) bad = true;
+  if (p == at) bad = true;
+  at = p;
   store<u8>(numbersEnd++, 0x2c);
 }
