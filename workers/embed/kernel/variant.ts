@@ -5,7 +5,8 @@
  * Relaxed SIMD has one instruction that matters, a dot of int8 with 7-bit numbers. Where a machine has
  * it (VNNI, SDOT) it is up to twice as fast as the plain way, where it has to be put together from
  * others it is slower, and engines have computed it wrongly. So it is taken only where it answers
- * rightly and wins a race.
+ * rightly, and is made by one instruction or, where that cannot be told, wins a race. The race is the
+ * last resort: with other work on both cores, two of eight went wrong.
  */
 import { minilmProbe } from '../../../wasm/build/minilm-probe.ts';
 import { type KernelVariant, kernelBinary } from './instance.ts';
@@ -13,8 +14,8 @@ import { race } from './variant-race.ts';
 
 /**
  * What the engine makes of the dot where the standard leaves it open, which shows how it is made:
- * `unsigned` and `signed` are single instructions (AVX-VNNI; SDOT and AVX-VNNI-INT8, or made from
- * several on ARM without it), `saturating` is the three that x86 needs without VNNI.
+ * `unsigned` is one instruction (AVX-VNNI), `signed` is one (SDOT, AVX-VNNI-INT8) or several (ARM without
+ * SDOT), `saturating` is the three that x86 needs without VNNI.
  */
 export type DotKind = 'unsigned' | 'signed' | 'saturating' | 'other';
 
@@ -26,7 +27,7 @@ export interface KernelFacts {
   /** Sums that the relaxed tile got wrong; 0 is right. */
   readonly faults: number | null;
   readonly dot: DotKind | null;
-  /** Speed of the relaxed tile over that of the plain one. */
+  /** Speed of the relaxed tile over that of the plain one; null where the dot already tells. */
   readonly speedup: number | null;
 }
 
@@ -40,6 +41,10 @@ const WORTH_IT = 1.05;
 /** The build to run, or why none can; in words. */
 export function chooseVariant(facts: KernelFacts): VariantChoice {
   const plain = (why: string): VariantChoice => ({ variant: 'simd128', why });
+  const relaxed = (why: string): VariantChoice => ({
+    variant: 'relaxed',
+    why: `Relaxed SIMD: ${why}.`,
+  });
   if (!facts.simd)
     return { refused: "This browser's WebAssembly has no SIMD, which the encoder's kernel needs." };
   if (!facts.relaxed) return plain('Plain SIMD: relaxed SIMD is not there.');
@@ -47,12 +52,13 @@ export function chooseVariant(facts: KernelFacts): VariantChoice {
     return plain(`Plain SIMD: relaxed SIMD answers wrongly here (${facts.faults} sums).`);
   if (facts.dot === 'saturating')
     return plain('Plain SIMD: this processor has no instruction for the relaxed dot.');
+  if (facts.dot === 'unsigned')
+    return relaxed('its sums are right and this processor has an instruction for them');
   if (facts.speedup === null || !(facts.speedup >= WORTH_IT))
     return plain(
       `Plain SIMD: relaxed SIMD is right but not faster here (${times(facts.speedup)}).`,
     );
-  const why = `Relaxed SIMD: its sums are right and it is faster here (${times(facts.speedup)}).`;
-  return { variant: 'relaxed', why };
+  return relaxed(`its sums are right and it is faster here (${times(facts.speedup)})`);
 }
 
 const times = (speedup: number | null): string =>
@@ -112,7 +118,7 @@ export class KernelProbe {
 const NO_RELAXED = { relaxed: false, faults: null, dot: null, speedup: null } as const;
 
 /**
- * Asks this machine; about 10 ms, most of them a race that is left out where its end is known. `now` is a
+ * Asks this machine; a few milliseconds, and 5 more for a race where the dot does not tell. `now` is a
  * clock in milliseconds, by default the thread's own.
  */
 export async function readKernelFacts(now = () => performance.now()): Promise<KernelFacts> {
@@ -121,7 +127,7 @@ export async function readKernelFacts(now = () => performance.now()): Promise<Ke
   if (!probe) return { simd, ...NO_RELAXED };
   const dot = probe.dot();
   const before = probe.faults();
-  if (before > 0 || dot === 'saturating')
+  if (before > 0 || dot === 'saturating' || dot === 'unsigned')
     return { simd, relaxed: true, faults: before, dot, speedup: null };
   const speedup = probe.speedup(now);
   // By now the tile may have been compiled anew.
