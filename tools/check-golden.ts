@@ -154,7 +154,9 @@ async function main([folder]: readonly string[]): Promise<void> {
   for (const { backend, path, failures } of reports) {
     for (const failure of failures) console.error(`${backend} ${path ?? ''}: ${failure}`);
   }
-  for (const { failures: _, ...line } of reports) console.log(JSON.stringify(line));
+  for (const { failures: _, suite, backend, path, ...reached } of reports) {
+    console.log(JSON.stringify({ suite, backend, path, ...reached }));
+  }
   if (reports.some(({ failures }) => failures.length > 0)) process.exitCode = 1;
 }
 
