@@ -30,8 +30,8 @@ const GELU: i32 = 2;
 
 /** Multiply-adds of a step of a linear layer. */
 const STEP: i64 = 40_000_000;
-/** Multiply-adds of a step of attention, which are dearer. */
-const ATTEND_STEP: i64 = 12_000_000;
+/** Multiply-adds of a step of attention, which are dearer; a head or a part of one may go beyond. */
+const ATTEND_STEP: i64 = 8_000_000;
 /** Rows that are looked up, or pooled, in one step. */
 const LIGHT_ROWS: i32 = 1024;
 
@@ -109,7 +109,7 @@ function headsStep(slot: i32, own: Slot): void {
   if (own.next == own.rows) enter(own, ATTEND);
 }
 
-/** Attention: as many rows, heads and sequences as make a step; at least one row. */
+/** Attention: as many heads and sequences as make a step, a long sequence's head in parts. */
 function attendStep(slot: i32, own: Slot): void {
   let left = ATTEND_STEP;
   const stride = <usize>(3 * context) << 2;
@@ -117,7 +117,8 @@ function attendStep(slot: i32, own: Slot): void {
     const start = startOf(slot, own.next);
     const length = startOf(slot, own.next + 1) - start;
     const work = 2 * <i64>length * <i64>headWidth;
-    const rows = min(length - own.row, max(TILE, <i32>(left / work)));
+    const most = max(PART_ROWS, <i32>(ATTEND_STEP / work));
+    const rows = min(length - own.row, most);
     attend(headsAt(slot) + <usize>start * stride, length, own.head, own.row, own.row + rows);
     left -= work * <i64>rows;
     passHead(own, rows, length);
@@ -125,8 +126,8 @@ function attendStep(slot: i32, own: Slot): void {
   if (own.next == own.sequences) enter(own, FEED);
 }
 
-/** Rows of a sequence's head that are worth packing its keys and values. */
-const TILE: i32 = 48;
+/** Rows of a part of a head that are worth packing its keys and values. */
+const PART_ROWS: i32 = 48;
 
 function passHead(own: Slot, rows: i32, length: i32): void {
   own.row += rows;

@@ -1,5 +1,6 @@
 /** The test build of the whole kernel, set up for a small shape, with room for a test's own data. */
 
+import type { Precision } from '../../../src/shared/types.ts';
 import { minilmStages } from '../../../wasm/build/minilm-stages.ts';
 import { minilmStagesRelaxed } from '../../../wasm/build/minilm-stages-relaxed.ts';
 import type { MiniLmExports } from '../../../workers/embed/kernel/instance.ts';
@@ -24,7 +25,7 @@ export class StageKernel {
   readonly call: StageExports;
   readonly shape: Architecture;
 
-  constructor(build: Build, shape: Architecture, maxTokens = shape.positions) {
+  constructor(build: Build, shape: Architecture, precision: Precision = 'int8') {
     allowRelaxed();
     const text = build === 'plain' ? minilmStages : minilmStagesRelaxed;
     const module = new WebAssembly.Module(Buffer.from(text, 'base64'));
@@ -35,8 +36,9 @@ export class StageKernel {
     this.call = instance.exports as unknown as StageExports;
     this.shape = shape;
     const { layers, hidden, heads, intermediate, vocabulary, positions, layerNormEps } = shape;
-    const sizes = [layers, hidden, heads, intermediate, vocabulary, positions, maxTokens] as const;
-    if (!this.call.setUp(...sizes, layerNormEps, 0)) throw new Error('There is no memory.');
+    const sizes = [layers, hidden, heads, intermediate, vocabulary, positions, positions] as const;
+    if (!this.call.setUp(...sizes, layerNormEps, precision === 'float32' ? 1 : 0))
+      throw new Error('There is no memory.');
   }
 
   /** A copy of `values` in the kernel, with room for `slack` more. */

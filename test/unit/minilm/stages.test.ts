@@ -106,7 +106,14 @@ describe.each(BUILDS)('softmax, %s', (build) => {
   });
 });
 
-describe.each(BUILDS)('attention, %s', (build) => {
+const ATTENTION = BUILDS.flatMap((build) => [
+  [build, 'float32', 1e-5] as const,
+  // Normal queries and keys as codes up to 8,191 are off by 1e-4 a number, so a score by 9e-4 (one deviation);
+  // what a weight of at most 1/4 (w (1 - w)) and a value of 3 make of it stays below this.
+  [build, 'int8', 1e-3] as const,
+]);
+
+describe.each(ATTENTION)('attention, %s %s', (build, precision, bound) => {
   /** Context of one head in double precision; rows of query, key and value are `3 * context` apart. */
   function contextOf(
     rows: Float32Array,
@@ -135,9 +142,9 @@ describe.each(BUILDS)('attention, %s', (build) => {
     [60, 3],
     [52, 2],
     [24, 1],
-  ])('%i columns by %i heads, 1 to 131 tokens: within 1e-5', (hidden, heads) => {
+  ])('%i columns by %i heads, 1 to 131 tokens: within the bound', (hidden, heads) => {
     const shape = shapeOf({ hidden, heads, positions: 256 });
-    const kernel = new StageKernel(build, shape);
+    const kernel = new StageKernel(build, shape, precision);
     const normal = normalNumbers(hidden);
     const size = hidden / heads;
     const padded = kernel.call.paddedHead();
@@ -156,7 +163,7 @@ describe.each(BUILDS)('attention, %s', (build) => {
       const got = kernel.floats(at, length * stride);
       contextOf(rows, length, stride, head * padded, size).forEach((wanted, row) => {
         const from = row * stride + head * padded;
-        expect(furthest(got.subarray(from, from + size), wanted)).toBeLessThan(1e-5);
+        expect(furthest(got.subarray(from, from + size), wanted)).toBeLessThan(bound);
         expect(
           furthest(got.subarray(from + size, from + padded), Array(padded - size).fill(0)),
         ).toBe(0);
@@ -164,8 +171,26 @@ describe.each(BUILDS)('attention, %s', (build) => {
     }
   });
 
+  test('scores and values of any size: no overflow, and the largest value is met', () => {
+    const kernel = new StageKernel(build, shapeOf({ positions: 256 }), precision);
+    const stride = 3 * kernel.call.paddedContext();
+    // One direction: every score is the largest there can be, and all values are equal.
+    const at = kernel.put(new Float32Array(264 * stride).fill(1000));
+    kernel.call.attend(at, 256, 0, 0, 256);
+    const head = kernel.floats(at, 256 * stride).filter((_, i) => i % stride < 32);
+    expect(furthest(head, Array(head.length).fill(1000))).toBeLessThan(0.5);
+  });
+
+  test('zeros give zeros', () => {
+    const kernel = new StageKernel(build, shapeOf({ positions: 64 }), precision);
+    const stride = 3 * kernel.call.paddedContext();
+    const at = kernel.put(new Float32Array(20 * stride));
+    kernel.call.attend(at, 9, 1, 0, 9);
+    expect(kernel.floats(at, 9 * stride).every((x) => x === 0)).toBe(true);
+  });
+
   test('in parts it is bit for bit what it is at once', () => {
-    const kernel = new StageKernel(build, shapeOf({ positions: 128 }));
+    const kernel = new StageKernel(build, shapeOf({ positions: 128 }), precision);
     const normal = normalNumbers(3);
     const stride = 3 * kernel.call.paddedContext();
     const rows = many(108 * stride, normal);
