@@ -14,6 +14,6 @@ export async function cachedBytes(name: string, url: string): Promise<Uint8Array
   return new Uint8Array(await (await cachedResponse(name, url)).arrayBuffer());
 }
 
-export async function cachedJson(name: string, url: string): Promise<unknown> {
+export async function cachedJson(name: string, url: string): Promise<object> {
   return (await cachedResponse(name, url)).json();
 }

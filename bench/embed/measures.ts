@@ -27,8 +27,8 @@ export interface Quality extends Likeness {
   readonly stsb: number;
 }
 
-/** A side's start, by page. */
-export type StartName = SideName | 'kernel';
+/** A side's start, from the browser's caches or from files that are already in memory. */
+export type StartName = SideName | `${'ours' | 'ort_fp32' | 'ort_int8'}_in_memory`;
 export type Starts = Partial<Record<StartName, StartTimes[]>>;
 
 export interface Latency extends LatencyTimes {

@@ -9,7 +9,7 @@ import { cachedBytes, cachedJson } from './cached.ts';
 import { DIMENSION, MAX_TOKENS, PLACES } from './settings.ts';
 import { batchesOfLikeLength, type Side, scatter } from './side.ts';
 
-type Weights = 'fp32' | 'int8';
+export type Weights = 'fp32' | 'int8';
 
 /** Published graphs differ: the float32 one ends in unit vectors, the int8 one in token vectors. */
 const POOLED = 'sentence_embedding';
@@ -36,16 +36,19 @@ export class OrtSide implements Side {
     this.#output = session.outputNames.includes(POOLED) ? POOLED : TOKENS;
   }
 
+  /** From nothing: the runtime and the files, side by side, then the session. */
   static async open(weights: Weights): Promise<OrtSide> {
-    const at = (path: string) => new URL(path, location.href).href;
-    const ort: typeof Ort = await import(/* @vite-ignore */ at(PLACES.ort));
-    ort.env.wasm.numThreads = 1;
-    ort.env.wasm.wasmPaths = { wasm: at(PLACES.ortBinary) };
-    const [session, tokenizer] = await Promise.all([
-      openSession(ort, weights, at(PLACES.peerModel)),
-      openTokenizer(at(PLACES.peerModel)),
-    ]);
-    return new OrtSide(weights, ort, session, tokenizer);
+    const [ort, files] = await Promise.all([importOrt(), readFiles(weights)]);
+    return OrtSide.start(ort, files);
+  }
+
+  /** From what is in memory. */
+  static async start(ort: typeof Ort, files: OrtFiles): Promise<OrtSide> {
+    const session = await ort.InferenceSession.create(files.graph, {
+      executionProviders: ['wasm'],
+      externalData: files.data ? [{ path: 'model.onnx_data', data: files.data }] : [],
+    });
+    return new OrtSide(files.weights, ort, session, new Tokenizer(files.tokenizer, files.config));
   }
 
   async query(text: string): Promise<Float32Array> {
@@ -102,29 +105,34 @@ export class OrtSide implements Side {
   }
 }
 
-async function openSession(
-  ort: typeof Ort,
-  weights: Weights,
-  base: string,
-): Promise<Ort.InferenceSession> {
-  const read = (path: string) => cachedBytes(CACHE, `${base}${path}`);
-  if (weights === 'int8') {
-    const graph = await read('onnx/model_quantized.onnx');
-    return ort.InferenceSession.create(graph, { executionProviders: ['wasm'] });
-  }
-  const [graph, data] = await Promise.all([read('onnx/model.onnx'), read('onnx/model.onnx_data')]);
-  return ort.InferenceSession.create(graph, {
-    executionProviders: ['wasm'],
-    externalData: [{ path: 'model.onnx_data', data }],
-  });
+/** The runtime's script, set up for one thread; its binary is fetched and compiled by the first session. */
+export async function importOrt(): Promise<typeof Ort> {
+  const at = (path: string) => new URL(path, location.href).href;
+  const ort: typeof Ort = await import(/* @vite-ignore */ at(PLACES.ort));
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = { wasm: at(PLACES.ortBinary) };
+  return ort;
 }
 
-async function openTokenizer(base: string): Promise<Tokenizer> {
-  const [tokenizer, config] = await Promise.all([
-    cachedJson(CACHE, `${base}tokenizer.json`),
-    cachedJson(CACHE, `${base}tokenizer_config.json`),
+/** What a session and its tokenizer are made of. */
+export interface OrtFiles {
+  readonly weights: Weights;
+  readonly graph: Uint8Array<ArrayBuffer>;
+  /** Weights that lie beside the graph. */
+  readonly data: Uint8Array<ArrayBuffer> | null;
+  readonly tokenizer: object;
+  readonly config: object;
+}
+
+export async function readFiles(weights: Weights): Promise<OrtFiles> {
+  const at = (path: string) => new URL(`${PLACES.peerModel}${path}`, location.href).href;
+  const [graph, data, tokenizer, config] = await Promise.all([
+    cachedBytes(CACHE, at(weights === 'int8' ? 'onnx/model_quantized.onnx' : 'onnx/model.onnx')),
+    weights === 'int8' ? null : cachedBytes(CACHE, at('onnx/model.onnx_data')),
+    cachedJson(CACHE, at('tokenizer.json')),
+    cachedJson(CACHE, at('tokenizer_config.json')),
   ]);
-  return new Tokenizer(tokenizer as object, config as object);
+  return { weights, graph, data, tokenizer, config };
 }
 
 /** Mean over the tokens that are no padding, at unit length. */

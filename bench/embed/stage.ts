@@ -13,7 +13,14 @@ const PEERS = join(ROOT, 'bench/node_modules');
 const TRANSFORMERS = join(PEERS, '@huggingface/transformers');
 
 /** Bundled apart, so that a page that measures a start loads nothing that its side does not need. */
-const PAGES = ['page', 'start-ours', 'start-ort', 'start-transformers', 'start-kernel'];
+const PAGES = [
+  'page',
+  'start-ours',
+  'start-ours-memory',
+  'start-ort',
+  'start-ort-memory',
+  'start-transformers',
+];
 
 export interface Stage {
   /** Its pages are cross-origin isolated: they have a fine clock and may have threads. */

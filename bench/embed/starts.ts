@@ -9,7 +9,9 @@ const ADDRESSES: Readonly<Partial<Record<StartName, string>>> = {
   ort_int8: 'start-ort.html?weights=int8',
   transformers_fp32: 'start-transformers.html?weights=fp32',
   transformers_q8: 'start-transformers.html?weights=q8',
-  kernel: 'start-kernel.html',
+  ours_in_memory: 'start-ours-memory.html',
+  ort_fp32_in_memory: 'start-ort-memory.html?weights=fp32',
+  ort_int8_in_memory: 'start-ort-memory.html?weights=int8',
 };
 
 /** Visits that fill the caches: the browser keeps compiled code from the second on. */
