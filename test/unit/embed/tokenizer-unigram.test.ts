@@ -136,6 +136,22 @@ describe('Unigram', () => {
     );
   });
 
+  it('takes the way that the original documents', () => {
+    const letters = ['a', 'b', 'c', 'd'].map((letter): Piece => [letter, 0]);
+    const longer: Piece[] = [
+      ['cd', 1],
+      ['ab', 2],
+      ['abc', 5],
+      ['abcd', 10],
+    ];
+    const pieces: Piece[] = [['<unk>', 0], ...letters, ...longer];
+    const model = { type: 'Unigram', unk_id: 0, vocab: pieces };
+    const own = createTokenizer(file(pieces, { model, added_tokens: [], pre_tokenizer: null }), 20);
+    const id = (piece: string): number => pieces.findIndex(([text]) => text === piece);
+    const expected = [id('abcd'), id('a'), id('cd'), 0];
+    expect([...own.encode('abcdacdxx')].slice(1, -1)).toEqual(expected);
+  });
+
   it('agrees with the plain reference where ways are equally good', () => {
     const pieces: Piece[] = [
       ...SPECIAL,
@@ -213,6 +229,8 @@ describe('Unigram', () => {
     );
     const never = { ...metaspace, prepend_scheme: 'never' };
     expect(ids('inn the', { pre_tokenizer: never })).toEqual(between('i', 'nn', '▁the'));
+    const old = { type: 'Metaspace', replacement: '▁', add_prefix_space: false };
+    expect(ids('inn the', { pre_tokenizer: old })).toEqual(between('i', 'nn', '▁the'));
     const replaced = { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' };
     expect(ids('the   inn', { pre_tokenizer: metaspace, normalizer: replaced })).toEqual(
       between('▁the', '▁in', 'n'),

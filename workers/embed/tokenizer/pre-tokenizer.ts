@@ -29,12 +29,7 @@ function inTurn(parts: readonly PreTokenizer[]): PreTokenizer {
 function metaspace(fields: Fields): PreTokenizer {
   const sign = asText(fields.replacement, 'replacement');
   if ([...sign].length !== 1) throw corrupt('its replacement for a space is not one character');
-  const scheme = asText(fields.prepend_scheme ?? 'always', 'prepend_scheme');
-  const isPrepended = scheme === 'always';
-  if (!isPrepended && scheme !== 'never') throw unsupported(`the prepend_scheme ${scheme}`);
-  if (isPrepended && !asFlag(fields.add_prefix_space, 'add_prefix_space', true)) {
-    throw corrupt('its add_prefix_space contradicts its prepend_scheme');
-  }
+  const isPrepended = prependsSign(fields);
   const splits = asFlag(fields.split, 'split', true);
   return (text) => {
     if (text === '') return [];
@@ -42,6 +37,17 @@ function metaspace(fields: Fields): PreTokenizer {
     const whole = isPrepended && !spaced.startsWith(sign) ? sign + spaced : spaced;
     return splits ? before(whole, sign) : [whole];
   };
+}
+
+/** Old files say it with `add_prefix_space`, new ones with `prepend_scheme`, some with both. */
+function prependsSign(fields: Fields): boolean {
+  const old = asFlag(fields.add_prefix_space, 'add_prefix_space', true);
+  const scheme = asText(fields.prepend_scheme ?? (old ? 'always' : 'never'), 'prepend_scheme');
+  if (scheme !== 'always' && scheme !== 'never') throw unsupported(`the prepend_scheme ${scheme}`);
+  if (scheme === 'always' && !old) {
+    throw corrupt('its add_prefix_space contradicts its prepend_scheme');
+  }
+  return scheme === 'always';
 }
 
 /** Splits a text before every sign. */

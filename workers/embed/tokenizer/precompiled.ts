@@ -117,9 +117,10 @@ class CharacterMap {
     return null;
   }
 
-  #replacementAt(offset: number): string | null {
+  #replacementAt(offset: number): string {
     const end = this.#replacements.indexOf(0, offset);
-    return end < 0 ? null : this.#decoder.decode(this.#replacements.subarray(offset, end));
+    const bytes = this.#replacements.subarray(offset, end < 0 ? undefined : end);
+    return this.#decoder.decode(bytes);
   }
 }
 
