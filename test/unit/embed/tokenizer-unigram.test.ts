@@ -201,20 +201,34 @@ describe('Unigram', () => {
   });
 
   it('knows of a word that goes on what stays, whatever follows', () => {
-    const found = findVocabulary(file());
-    const split = readPreTokenizer(SPLIT);
-    const model = new Unigram({ unk_id: 3 }, found!.vocabulary, split);
-    const ids = new Ids(1_000);
-    const source = '川の宿'.repeat(100);
-    model.encode(source, false, ids);
-    // All but what the last piece could still be joined with.
-    expect(ids.length).toBeGreaterThan(195);
-    const partial = [...ids.between([], [])];
-    for (const next of ['', 'の', '川', 'x', 'の川の']) {
-      ids.clear();
-      model.encode(source + next, true, ids);
-      expect([...ids.between([], [])].slice(0, partial.length)).toEqual(partial);
-    }
+    const letters = (most: number, least = 1) =>
+      array(constantFrom('a', 'b', 'の'), { minLength: least, maxLength: most }).map((l) =>
+        l.join(''),
+      );
+    const vocabulary = uniqueArray(letters(5), { minLength: 3, maxLength: 12 });
+    const scores = array(double({ min: -4, max: -1, noNaN: true }), {
+      minLength: 12,
+      maxLength: 12,
+    });
+    let known = 0;
+    assert(
+      property(vocabulary, scores, letters(60, 20), letters(8), (texts, numbers, word, next) => {
+        const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
+        const split = readPreTokenizer(null);
+        const model = new Unigram({ unk_id: 3 }, findVocabulary(file(pieces))!.vocabulary, split);
+        const encode = (text: string, isWhole: boolean): number[] => {
+          const ids = new Ids(1_000);
+          model.encode(text, isWhole, ids);
+          return [...ids.between([], [])];
+        };
+        const certain = encode(word, false);
+        known += certain.length;
+        expect(encode(word + next, true).slice(0, certain.length)).toEqual(certain);
+      }),
+      { numRuns: 1_000 },
+    );
+    // Most of a word is certain, not nothing of it.
+    expect(known).toBeGreaterThan(5_000);
   });
 
   it('keeps the sign of a space by itself where the file does not split', () => {
