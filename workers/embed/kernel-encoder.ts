@@ -1,7 +1,8 @@
 /**
  * The encoder over our own kernel. Sequences of any lengths lie side by side in a batch, without padding.
  * Bulk work gives way at least every 5 ms; a query that comes then runs in a slot of its own, to its end,
- * before the bulk batch goes on where it stood. Where memory ends, batches become smaller.
+ * before the bulk batch goes on where it stood. Where memory ends, batches become smaller; a query that finds
+ * no room beside a bulk batch takes its place, and that batch begins anew behind it.
  */
 import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import { backendError } from './backend-error.ts';
@@ -47,6 +48,10 @@ export class KernelEncoder implements Encoder {
   #tokens = BATCH_TOKENS;
   /** Queries that wait or run; bulk work stands still until there is none. */
   #queries = 0;
+  /** What became of the bulk batch that is under way. */
+  #bulk: 'none' | 'held' | 'displaced' = 'none';
+  /** Why the kernel cannot be used any more. */
+  #broken: WhorlError | null = null;
   #closed = false;
 
   constructor(options: KernelEncoderOptions) {
@@ -134,25 +139,36 @@ export class KernelEncoder implements Encoder {
   ): Promise<Float32Array | null> {
     const { kernel, now } = this.#options;
     if (!this.#begin(slot, sequences)) return null;
+    if (slot === 'bulk') this.#bulk = 'held';
     try {
       let since = now();
       while (!kernel.step(slot)) {
         if (now() - since < YIELD_MS) continue;
         await this.#giveWay(slot, signal);
+        if (slot === 'bulk' && this.#bulk === 'displaced') return null;
         since = now();
       }
       return kernel.take(slot);
     } catch (error) {
       throw this.#givenUp(slot, error);
+    } finally {
+      if (slot === 'bulk') this.#bulk = 'none';
     }
   }
 
+  /** False where there was no room: the batch is planned again, smaller. */
   #begin(slot: Slot, sequences: readonly Int32Array[]): boolean {
+    const { kernel } = this.#options;
     try {
-      this.#options.kernel.begin(slot, sequences);
+      kernel.begin(slot, sequences);
       return true;
     } catch (error) {
-      if (!isWhorlError(error) || error.code !== 'out_of_memory') throw failure(error);
+      if (!isWhorlError(error) || error.code !== 'out_of_memory') throw this.#failure(error);
+      if (slot === 'query' && this.#bulk === 'held') {
+        this.#bulk = 'displaced';
+        kernel.cancel('bulk');
+        return this.#begin(slot, sequences);
+      }
       const tokens = tokensOf(sequences);
       if (sequences.length < 2) throw noRoom(tokens, error);
       this.#tokens = Math.max(1, Math.floor(Math.min(this.#tokens, tokens) / 2));
@@ -161,13 +177,21 @@ export class KernelEncoder implements Encoder {
   }
 
   /** Leaves the slot empty, so that the next batch can begin. */
-  #givenUp(slot: Slot, error: unknown): unknown {
+  #givenUp(slot: Slot, error: unknown): WhorlError {
     try {
       this.#options.kernel.cancel(slot);
     } catch {
       // A kernel that trapped may trap again; what happened first is what is told.
     }
-    return isWhorlError(error) ? error : failure(error);
+    return this.#failure(error);
+  }
+
+  /** What trapped is not used again: later calls, and the other slot's, are told the same. */
+  #failure(error: unknown): WhorlError {
+    if (this.#broken) return this.#broken;
+    if (isWhorlError(error)) return error;
+    this.#broken = backendError('wasm', 'failed while running', error);
+    return this.#broken;
   }
 
   /** Lets messages in, and queries run where this is bulk work. */
@@ -183,6 +207,7 @@ export class KernelEncoder implements Encoder {
   #check(signal: AbortSignal | undefined): void {
     if (this.#closed) throw new WhorlError('closed', 'The encoder was closed.');
     throwIfAborted(signal);
+    if (this.#broken) throw this.#broken;
   }
 
   #checkSequence(sequence: Int32Array): void {
@@ -202,10 +227,6 @@ export class KernelEncoder implements Encoder {
 
 function tokensOf(sequences: readonly Int32Array[]): number {
   return sequences.reduce((sum, { length }) => sum + length, 0);
-}
-
-function failure(error: unknown): WhorlError {
-  return isWhorlError(error) ? error : backendError('wasm', 'failed while running', error);
 }
 
 function noRoom(tokens: number, cause: unknown): WhorlError {

@@ -22,6 +22,8 @@ export class FakeKernel implements Kernel {
     query: Number.POSITIVE_INFINITY,
     bulk: Number.POSITIVE_INFINITY,
   };
+  /** Most tokens of both slots together. */
+  together = Number.POSITIVE_INFINITY;
   /** Called at each step; what it throws, the kernel throws. */
   onStep: (slot: Slot) => void = () => {};
   /** Vector of a sequence. */
@@ -29,6 +31,7 @@ export class FakeKernel implements Kernel {
   readonly loaded: ModelTensor[] = [];
   lacks: string[] = [];
   closed = 0;
+  #trapped = false;
   readonly #batches: { [S in Slot]: Batch | null } = { query: null, bulk: null };
 
   constructor(settings: Partial<KernelSettings> = {}, dimension = 2) {
@@ -50,18 +53,28 @@ export class FakeKernel implements Kernel {
   }
 
   begin(slot: Slot, sequences: readonly Int32Array[]): void {
+    this.#refuseTrapped();
     const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
     if (this.#batches[slot]) throw new WhorlError('internal', `${slot} is not empty`);
     this.log.push(`begin ${slot} ${sequences.length}`);
-    if (tokens > this.room[slot]) throw new WhorlError('out_of_memory', `no room for ${tokens}`);
+    const held = Object.values(this.#batches).flatMap((batch) => batch?.sequences ?? []);
+    const all = held.reduce((sum, { length }) => sum + length, tokens);
+    if (tokens > this.room[slot] || all > this.together)
+      throw new WhorlError('out_of_memory', `no room for ${tokens}`);
     this.#batches[slot] = { sequences, steps: tokens };
   }
 
   step(slot: Slot): boolean {
+    this.#refuseTrapped();
     const batch = this.#batches[slot];
     if (!batch) throw new WhorlError('internal', `${slot} is empty`);
     this.log.push(`step ${slot}`);
-    this.onStep(slot);
+    try {
+      this.onStep(slot);
+    } catch (error) {
+      this.#trapped = true;
+      throw error;
+    }
     batch.steps -= 1;
     return batch.steps <= 0;
   }
@@ -80,5 +93,10 @@ export class FakeKernel implements Kernel {
 
   close(): void {
     this.closed += 1;
+  }
+
+  /** As the real one: after a trap its state is unknown, so it closes itself. */
+  #refuseTrapped(): void {
+    if (this.#trapped) throw new WhorlError('closed', 'The encoder is closed.');
   }
 }

@@ -129,6 +129,38 @@ describe('KernelEncoder', () => {
     expect([...(await encoder.embed([sequence(2, 10)]))]).toEqual([2, 10]);
   });
 
+  it('gives a query the place of a bulk batch where both have no room, and runs that behind it', async () => {
+    const { encoder, kernel } = encoderOf();
+    kernel.together = 320;
+    const bulk = encoder.embed([sequence(1, 200), sequence(2, 100)]);
+    while (count(kernel.log, 'step bulk') < 20) await breathe();
+    const query = encoder.embed([sequence(9, 100)], { priority: 'query' });
+    expect([...(await query)]).toEqual([9, 100]);
+    expect(count(kernel.log, 'step bulk')).toBeLessThan(60);
+    expect([...(await bulk)]).toEqual([1, 200, 2, 100]);
+    expect(count(kernel.log, 'begin bulk 2')).toBe(2);
+    // Nothing became smaller: there is room again.
+    expect(encoder.rules.tokens).toBe(640);
+  });
+
+  it('tells every later call, and the other slot, of a trap', async () => {
+    const { encoder, kernel } = encoderOf();
+    const steps = kernel.onStep;
+    kernel.onStep = (slot) => {
+      steps(slot);
+      if (slot === 'query') throw new WebAssembly.RuntimeError('unreachable');
+    };
+    const failed = { code: 'backend_failed', retryable: true };
+    const bulk = expect(encoder.embed([sequence(1, 200)])).rejects.toMatchObject(failed);
+    while (count(kernel.log, 'step bulk') < 20) await breathe();
+    const query = encoder.embed([sequence(9, 5)], { priority: 'query' });
+    await expect(query).rejects.toMatchObject(failed);
+    await bulk;
+    await expect(encoder.embed([sequence(3, 5)])).rejects.toMatchObject(failed);
+    await encoder.close();
+    await expect(encoder.embed([sequence(3, 5)])).rejects.toMatchObject({ code: 'closed' });
+  });
+
   it('stops in the middle of a batch when aborted, and empties the slot', async () => {
     const { encoder, kernel } = encoderOf();
     const abort = new AbortController();
