@@ -50,6 +50,8 @@ export class Embedder {
   #recovery: Promise<void> | null = null;
   #tokens = 0;
   #asked = false;
+  /** Ends what was begun for later: a newcomer's start, the known answers. */
+  readonly #life = new AbortController();
   /** Why nothing is embedded any more. */
   #over: WhorlError | null = null;
 
@@ -121,8 +123,10 @@ export class Embedder {
     await this.#end(new WhorlError('closed', 'The embedder was closed.'));
   }
 
+  /** The first reason stands, except that what was closed says so. */
   async #end(reason: WhorlError): Promise<void> {
-    this.#over = reason;
+    if (this.#over?.code !== 'closed') this.#over = reason;
+    this.#life.abort();
     this.#queue.close(reason);
     await this.#running.encoder.close();
   }
@@ -143,12 +147,15 @@ export class Embedder {
   /** Runs as bulk work, so that no query waits for it. */
   async #askAgain({ encoder, tokenizer, answers }: RunningModel): Promise<void> {
     try {
-      await checkKnownAnswers(encoder, tokenizer, answers, NEVER);
+      await checkKnownAnswers(encoder, tokenizer, answers, this.#life.signal);
     } catch (error) {
       // Whatever else went wrong goes wrong for the next text, too, and is told there.
       if (!isWhorlError(error) || error.code !== 'backend_wrong') return;
       this.#queue.restart();
-      await this.#recover(error).catch(() => this.#end(error));
+      // Where nothing may take over, nothing more is embedded.
+      await this.#recover(error).catch((reason) =>
+        this.#end(isWhorlError(reason) ? reason : error),
+      );
     }
   }
 
@@ -162,35 +169,56 @@ export class Embedder {
 
   /** The next of those that may take over. Every newcomer gives known answers first. */
   async #replace(error: unknown): Promise<void> {
+    if (this.#over) throw this.#over;
     const { encoder } = this.#running;
-    if (this.#over || !isWhorlError(error) || !mayBeReplaced(encoder, error)) throw error;
+    if (!isWhorlError(error) || !mayBeReplaced(encoder, error)) throw error;
     if (this.#successors.length === 0) throw error;
     await encoder.close();
-    for (let next = this.#successors[0]; next; next = this.#successors[0]) {
+    const refused: string[] = [];
+    for (let next = this.#successors[0]; next && !this.#over; next = this.#successors[0]) {
       this.#successors = this.#successors.slice(1);
-      const running = await this.#startNext(next);
-      if (!running) continue;
-      this.#why = `${this.#started.why} ${whatBecame(this.#attempt, next)}: ${error.message}`;
-      this.#running = running;
-      this.#attempt = next;
-      this.#tokens = 0;
-      this.#asked = false;
-      return;
+      const running = await this.#startNext(next, refused);
+      if (running) return this.#takeOver(running, next, error);
     }
-    throw error;
+    const spent = this.#over ?? unmended(error, refused);
+    await this.#end(spent);
+    throw spent;
   }
 
-  /** Null where it does not start either, or has another vector space by now. */
-  async #startNext(next: Attempt): Promise<RunningModel | null> {
+  #takeOver(running: RunningModel, attempt: Attempt, { message }: WhorlError): void {
+    this.#why = `${this.#started.why} ${whatBecame(this.#attempt, attempt)}: ${message}`;
+    this.#running = running;
+    this.#attempt = attempt;
+    this.#tokens = 0;
+    this.#asked = false;
+  }
+
+  /** Null where it does not start either, or has another vector space by now; then `refused` says why. */
+  async #startNext(next: Attempt, refused: string[]): Promise<RunningModel | null> {
+    const { signal } = this.#life;
     try {
-      const running = await this.#started.start(next, { signal: NEVER, onProgress: () => {} });
+      const running = await this.#started.start(next, { signal, onProgress: () => {} });
       if (!this.#over && running.fingerprint === this.#running.fingerprint) return running;
       await running.encoder.close();
+      refused.push(`What ${nameOf(next)} loaded is another model (${running.fingerprint}).`);
     } catch (error) {
-      if (!isWhorlError(error)) throw error;
+      const said = error instanceof Error ? error.message : String(error);
+      refused.push(`${capital(nameOf(next))} could not take over: ${said}`);
     }
     return null;
   }
+}
+
+/** The failure, with what was tried to mend it. */
+function unmended(error: WhorlError, refused: readonly string[]): WhorlError {
+  return new WhorlError(error.code, [error.message, ...refused].join(' '), {
+    cause: error,
+    retryable: error.retryable,
+  });
+}
+
+function capital(words: string): string {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
 /** A GPU can be lost and a build be wrong; what else fails is for a fresh worker. */
