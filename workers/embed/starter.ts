@@ -2,7 +2,7 @@
  * One embedder a worker. Equal starts share one start and its result; a failed or cancelled start is
  * forgotten, so that it may be tried again; a differing start replaces what runs.
  */
-import { abortedError, WhorlError } from '../../src/shared/errors.ts';
+import { abortedError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type { DownloadProgress, EmbedStartRequest } from '../../src/shared/types.ts';
 import type { Embedder } from './embedder.ts';
 import { checkStartRequest, startKey } from './start-request.ts';
@@ -26,6 +26,8 @@ export class EmbedderHolder {
   readonly #startEmbedder: Start;
   #run: Run | null = null;
   #current: Embedder | null = null;
+  /** Changes from one embedder to another, in the order in which they were asked for; null where there is none. */
+  #changes: Promise<void> | null = null;
 
   constructor(start: Start) {
     this.#startEmbedder = start;
@@ -48,10 +50,39 @@ export class EmbedderHolder {
 
   async start(request: EmbedStartRequest, options: StartOptions): Promise<Embedder> {
     checkStartRequest(request);
+    throwIfAborted(options.signal);
     const key = startKey(request);
-    if (this.#run && this.#run.key !== key) await this.#replace(this.#run);
+    const change = this.#changes !== null || (this.#run !== null && this.#run.key !== key);
+    const run = change
+      ? await this.#change(key, request, options.signal)
+      : this.#runOf(key, request);
+    return this.#join(run, options);
+  }
+
+  #runOf(key: string, request: EmbedStartRequest): Run {
     this.#run ??= this.#begin(key, request);
-    return this.#join(this.#run, options);
+    return this.#run;
+  }
+
+  /** What runs is closed before another is begun, so that two models never lie in memory. */
+  #change(key: string, request: EmbedStartRequest, signal: AbortSignal): Promise<Run> {
+    const before = this.#changes;
+    const change = (async () => {
+      await before;
+      throwIfAborted(signal);
+      if (this.#run && this.#run.key !== key) await this.#replace(this.#run);
+      throwIfAborted(signal);
+      return this.#runOf(key, request);
+    })();
+    const done = change.then(
+      () => {},
+      () => {},
+    );
+    this.#changes = done.then(() => {
+      if (this.#changes === last) this.#changes = null;
+    });
+    const last = this.#changes;
+    return change;
   }
 
   #begin(key: string, request: EmbedStartRequest): Run {

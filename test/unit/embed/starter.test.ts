@@ -148,6 +148,36 @@ describe('EmbedderHolder', () => {
     expect(await second).toBe(embedder);
   });
 
+  it('gives each of two differing starts what it asked for, the newest last', async () => {
+    const { held, begun } = holder();
+    const first = held.start(REQUEST, options());
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    const old = begun[0]?.finish();
+    await first;
+    const { promise: closed, resolve: close } = promiseParts<void>();
+    old?.close.mockImplementation(() => closed);
+    const second = held.start({ ...REQUEST, precision: 'float32' }, options());
+    const third = held.start({ ...REQUEST, variant: 'relaxed' }, options());
+    second.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve));
+    // Nothing is loaded beside what is still there.
+    expect(begun).toHaveLength(1);
+    close();
+    await expect(second).rejects.toMatchObject({ code: 'aborted' });
+    await vi.waitFor(() => expect(begun).toHaveLength(3));
+    const embedder = begun[2]?.finish();
+    expect(await third).toBe(embedder);
+    expect(held.current).toBe(embedder);
+    expect(begun[1]?.signal.aborted).toBe(true);
+  });
+
+  it('begins nothing for a start that was aborted while it waited', async () => {
+    const { held, begun } = holder();
+    const early = held.start(REQUEST, options(AbortSignal.abort()));
+    await expect(early).rejects.toMatchObject({ code: 'aborted' });
+    expect(begun).toHaveLength(0);
+  });
+
   it.each([
     [{ ...REQUEST, threads: 2 }, /"threads"/],
     [{ ...REQUEST, backend: 'cuda' }, /"cuda"/],
