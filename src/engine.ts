@@ -26,11 +26,13 @@ import type {
   CandidatesResult,
   DownloadProgress,
   EmbedderInfo,
+  EmbeddingNews,
   EmbedProgress,
   EmbedRequest,
   EmbedResult,
   EngineStatus,
   IndexContract,
+  LanePort,
   LexicalHit,
 } from './shared/types.ts';
 import { spawnWorker } from './spawn.ts';
@@ -90,7 +92,7 @@ export class Engine extends EventTarget {
         const store = await call('open', { name, storage, embeddingCacheBytes });
         this.#update({ store });
         void this.#watchStore(call);
-        void this.#watchBulk(call);
+        void this.#watchEmbedding(call);
       },
       onLost: () => this.#indexLost(),
     });
@@ -222,13 +224,10 @@ export class Engine extends EventTarget {
     }
   }
 
-  /** What a call that may embed says of the backend: a runtime that failed is spent, its worker is replaced. */
+  /** A call that may embed: soon after it, the backends are asked whether they are still the same. */
   async #watched<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
-    } catch (error) {
-      if (isWhorlError(error) && error.code === 'backend_failed') this.#embedding.spent(error);
-      throw error;
     } finally {
       this.#embedding.look();
     }
@@ -272,23 +271,21 @@ export class Engine extends EventTarget {
   }
 
   async #connect(): Promise<void> {
-    const ports = await this.#embedding.ports();
-    await this.#index.call('connectEmbedder', { ports }, { transfer: ports });
+    const lanes = await this.#embedding.ports();
+    const transfer = lanes.map(({ port }) => port);
+    await this.#index.call('connectEmbedder', { lanes }, { transfer });
   }
 
   /** A further lane joins the bridge that stands; one that is built later takes it in by itself. */
-  async #joinLane(open: () => Promise<MessagePort>): Promise<void> {
+  async #joinLane(open: () => Promise<LanePort>): Promise<void> {
     const bridge = this.#bridge;
     if (bridge === null) return;
     try {
       await bridge;
       if (this.#bridge !== bridge) return;
-      const port = await open();
-      await this.#index.call(
-        'connectEmbedder',
-        { ports: [port], more: true },
-        { transfer: [port] },
-      );
+      const lane = await open();
+      const request = { lanes: [lane], more: true };
+      await this.#index.call('connectEmbedder', request, { transfer: [lane.port] });
     } catch {
       // The lane or the index worker is gone again: the other lanes go on, and the next bridge has all of them.
     }
@@ -310,11 +307,14 @@ export class Engine extends EventTarget {
     await call('watch', {}, how as CallOptions<never>).catch(() => {});
   }
 
-  /** Text that waits in one index worker may be worth further lanes, until that worker is lost or closed. */
-  async #watchBulk(call: Link<IndexContract>['call']): Promise<void> {
-    const onProgress = (waiting: number) => this.#embedding.expectBulk(waiting);
+  /** Text that waits in one index worker may be worth further lanes, and a lane may fail there, until that worker is lost or closed. */
+  async #watchEmbedding(call: Link<IndexContract>['call']): Promise<void> {
+    const onProgress = ({ waiting, failed }: EmbeddingNews) => {
+      if (failed === undefined) this.#embedding.expectBulk(waiting);
+      else this.#embedding.failed(failed);
+    };
     const how = { signal: this.#closing.signal, deadlineMs: Number.POSITIVE_INFINITY, onProgress };
-    await call('watchBulk', {}, how as CallOptions<never>).catch(() => {});
+    await call('watchEmbedding', {}, how as CallOptions<never>).catch(() => {});
   }
 
   #count(which: 'embed' | 'index'): void {

@@ -7,6 +7,7 @@ import type {
   EmbedLane,
   EmbedRequest,
   EmbedResult,
+  LanePort,
 } from '../shared/types.ts';
 
 export interface SourceInfo extends EmbedderInfo {
@@ -18,7 +19,7 @@ export interface SourceEvents {
   /** Something of the running source changed: its lanes, its backend, or why. */
   onInfo(info: SourceInfo): void;
   /** A further lane has joined: `open` makes a port to it. */
-  onLane(open: () => Promise<MessagePort>): void;
+  onLane(open: () => Promise<LanePort>): void;
   /** A worker was lost. */
   onRestart(): void;
   /** Nothing is left that could embed: it has to be started again. */
@@ -32,12 +33,12 @@ export interface EmbedSource {
   /** Rejects with `embedder_unavailable` before a start. */
   embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult>;
   /** A fresh port to each lane, those for queries first; each replaces the one made before. */
-  ports(): Promise<readonly MessagePort[]>;
+  ports(): Promise<readonly LanePort[]>;
   /** So many texts wait somewhere: more lanes may be worth it. */
   expectBulk(texts: number): void;
   /** Asks every lane how it is: what has changed, also a death, is told by the events. Never rejects. */
   refresh(): Promise<void>;
-  /** A backend failed in a way that only a fresh start mends. */
-  spent(error: WhorlError): void;
+  /** The index worker met a failure of the lane of this number that only a fresh worker mends. */
+  failed(id: number, error: WhorlError): void;
   close(): void;
 }

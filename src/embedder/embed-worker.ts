@@ -11,6 +11,7 @@ import type {
   EmbedRequest,
   EmbedResult,
   EmbedStartRequest,
+  LanePort,
   LentModel,
 } from '../shared/types.ts';
 
@@ -25,11 +26,18 @@ export interface StartOptions {
 }
 
 export class EmbedWorker implements Lane {
+  /** By which the index worker names it to the page. */
+  readonly id: number;
   readonly #link: Link<EmbedContract>;
   #info: EmbedderInfo | null = null;
   #lost: WhorlError | null = null;
 
-  constructor(spawn: () => Far, onLost: (worker: EmbedWorker, error: WhorlError) => void) {
+  constructor(
+    id: number,
+    spawn: () => Far,
+    onLost: (worker: EmbedWorker, error: WhorlError) => void,
+  ) {
+    this.id = id;
     this.#link = new Link<EmbedContract>({
       name: 'embed worker',
       // Making a session or running a long batch blocks its thread for seconds on a slow machine; one that
@@ -92,10 +100,10 @@ export class EmbedWorker implements Lane {
   }
 
   /** A port on which it answers `embed` and `info`; the one before is closed. */
-  async attach(): Promise<MessagePort> {
+  async attach(): Promise<LanePort> {
     const { port1, port2 } = new MessageChannel();
     await this.#link.call('attach', { port: port1 }, { transfer: [port1] });
-    return port2;
+    return { id: this.id, port: port2 };
   }
 
   /** Asks again what runs: a backend may have been replaced inside. True when something is different. */

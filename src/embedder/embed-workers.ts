@@ -14,6 +14,7 @@ import type {
   EmbedRequest,
   EmbedResult,
   EmbedStartRequest,
+  LanePort,
 } from '../shared/types.ts';
 import type { EmbedSource, SourceEvents, SourceInfo } from './embed-source.ts';
 import { EmbedWorker } from './embed-worker.ts';
@@ -57,6 +58,7 @@ export class EmbedWorkers implements EmbedSource {
   /** The first one, kept over a start that failed or was given up, so that the next one need not spawn. */
   #idle: EmbedWorker | null = null;
   #wanted = 1;
+  #spawned = 0;
   #filling: Promise<void> | null = null;
   #gpuTried = false;
   /** Why things are not as they could be, for people; by what they concern. */
@@ -113,7 +115,7 @@ export class EmbedWorkers implements EmbedSource {
     return this.#pool.embed(request, options);
   }
 
-  async ports(): Promise<readonly MessagePort[]> {
+  async ports(): Promise<readonly LanePort[]> {
     const opened = await Promise.allSettled(this.#running.map((worker) => worker.attach()));
     const ports = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
@@ -137,8 +139,8 @@ export class EmbedWorkers implements EmbedSource {
     if (changed.includes(true) && this.running) this.#tell();
   }
 
-  spent(error: WhorlError): void {
-    for (const worker of this.#running) worker.replace(error);
+  failed(id: number, error: WhorlError): void {
+    this.#running.find((worker) => worker.id === id)?.replace(error);
   }
 
   close(): void {
@@ -166,7 +168,9 @@ export class EmbedWorkers implements EmbedSource {
   }
 
   #spawn(): EmbedWorker {
-    const worker = new EmbedWorker(this.#options.spawn, (lost, error) => this.#lost(lost, error));
+    this.#spawned += 1;
+    const onLost = (lost: EmbedWorker, error: WhorlError): void => this.#lost(lost, error);
+    const worker = new EmbedWorker(this.#spawned, this.#options.spawn, onLost);
     this.#starting.add(worker);
     return worker;
   }
@@ -197,10 +201,16 @@ export class EmbedWorkers implements EmbedSource {
   }
 
   async #startKernels(): Promise<void> {
-    while (!this.#closed && this.#kernels.length > 0 && this.#kernels.length < this.#wanted) {
+    const { request } = this.#options;
+    while (!this.#closed && this.#kernels.length < this.#wanted) {
       const lender = this.#kernels[0];
-      const lent = (await lender?.lend()) ?? undefined;
-      const { request } = this.#options;
+      if (lender === undefined) return;
+      const lent = await lender.lend().catch((error) => {
+        // The next one may lend it as well.
+        if (lender.lost) return 'lost' as const;
+        throw error;
+      });
+      if (lent === 'lost') continue;
       await this.#startFurther({ ...request, backend: 'wasm', ...(lent ? { lent } : {}) });
     }
   }

@@ -9,6 +9,8 @@ import type {
   EmbedRequest,
   EmbedResult,
   EngineStatus,
+  LaneFailure,
+  LanePort,
 } from '../shared/types.ts';
 import { SharedStart } from '../shared-start.ts';
 import type { EmbedSource, SourceEvents, SourceInfo } from './embed-source.ts';
@@ -83,7 +85,7 @@ export class Embedding {
   }
 
   /** Fresh ports for the index worker. */
-  ports(): Promise<readonly MessagePort[]> {
+  ports(): Promise<readonly LanePort[]> {
     return this.#source.ports();
   }
 
@@ -105,8 +107,9 @@ export class Embedding {
     if (this.#source.running) await this.#source.refresh();
   }
 
-  spent(error: WhorlError): void {
-    this.#source.spent(error);
+  /** A lane failed under the index worker's hands. */
+  failed({ id, code, message }: LaneFailure): void {
+    this.#source.failed(id, new WhorlError(code, message, { retryable: true }));
   }
 
   /** Forgets all vectors that are kept: text was erased. */

@@ -4,7 +4,13 @@ import { EmbedPool, type Lane, sliceTokensOf } from '../shared/embed-pool.ts';
 import { isWhorlError, throwIfAborted, WhorlError } from '../shared/errors.ts';
 import { serve } from '../shared/link.ts';
 import { textDigest } from '../shared/text-digest.ts';
-import type { EmbedContract, EmbedderInfo, EmbedRequest, EmbedResult } from '../shared/types.ts';
+import type {
+  EmbedContract,
+  EmbedderInfo,
+  EmbedRequest,
+  EmbedResult,
+  LanePort,
+} from '../shared/types.ts';
 import type { EmbedSource, SourceInfo } from './embed-source.ts';
 import { HostQueue } from './host-queue.ts';
 import { type UnitVectors, unitVectors } from './host-vectors.ts';
@@ -61,7 +67,7 @@ export class HostEmbedder implements EmbedSource {
   }
 
   /** The index worker's calls come to the page on it, where the embedder lives. */
-  async ports(): Promise<readonly MessagePort[]> {
+  async ports(): Promise<readonly LanePort[]> {
     const { port1, port2 } = new MessageChannel();
     this.#served?.close();
     this.#served = port1;
@@ -76,7 +82,7 @@ export class HostEmbedder implements EmbedSource {
       },
       port1,
     );
-    return [port2];
+    return [{ id: 0, port: port2 }];
   }
 
   expectBulk(): void {}
@@ -84,7 +90,7 @@ export class HostEmbedder implements EmbedSource {
   async refresh(): Promise<void> {}
 
   /** There is no fresh start of somebody else's embedder: the next call asks it again. */
-  spent(): void {}
+  failed(): void {}
 
   close(): void {
     const error = new WhorlError('closed', 'The engine was closed.');

@@ -1,6 +1,7 @@
 /**
  * The nouns that both threads know, and the contracts of the two workers. Types only.
  */
+import type { ErrorCode } from './errors.ts';
 import type { MilvusEndpoint, MilvusEnvelope, MilvusRow } from './milvus-types.ts';
 
 /** A contract: each method takes one request and answers one result, both structured-cloneable. */
@@ -214,6 +215,24 @@ export interface LexicalHit {
   readonly score: number;
 }
 
+/** A port to what embeds, and the number by which the page knows it. */
+export interface LanePort {
+  readonly id: number;
+  readonly port: MessagePort;
+}
+
+/** How many texts wait to be embedded as bulk work, whenever that changes; or a lane that failed. */
+export type EmbeddingNews =
+  | { readonly waiting: number; readonly failed?: never }
+  | { readonly waiting?: never; readonly failed: LaneFailure };
+
+/** A lane whose backend only a fresh worker mends. It is asked nothing more; another one may join. */
+export interface LaneFailure {
+  readonly id: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
 /** The index worker, as the page sees it. */
 export interface IndexContract {
   open(request: IndexOpenRequest): StoreStatus;
@@ -224,12 +243,9 @@ export interface IndexContract {
    * Ports to all embed workers, in the place of those that were there; with `more`, beside them. Bulk work goes
    * to all of them, queries to the first one that lives and is no GPU.
    */
-  connectEmbedder(request: {
-    readonly ports: readonly MessagePort[];
-    readonly more?: boolean;
-  }): void;
-  /** Reports how many texts wait to be embedded as bulk work, whenever that changes, until it is cancelled. */
-  watchBulk(request: Record<string, never>): void;
+  connectEmbedder(request: { readonly lanes: readonly LanePort[]; readonly more?: boolean }): void;
+  /** Reports what the page must know of embedding that is done here, until it is cancelled. */
+  watchEmbedding(request: Record<string, never>): void;
   milvus(request: { readonly endpoint: MilvusEndpoint; readonly body: unknown }): MilvusEnvelope;
   candidates(request: CandidatesRequest): CandidatesResult;
   /** BM25 over texts that are in no collection; for the time before the model is ready. */

@@ -4,7 +4,12 @@ import { createEngine, type Engine } from '../../src/engine.ts';
 import { extractive } from '../../src/loop/generate/extractive.ts';
 import { WhorlError } from '../../src/shared/errors.ts';
 import { type Handlers, serve } from '../../src/shared/link.ts';
-import type { EmbedContract, IndexContract, StoreStatus } from '../../src/shared/types.ts';
+import type {
+  EmbedContract,
+  EmbeddingNews,
+  IndexContract,
+  StoreStatus,
+} from '../../src/shared/types.ts';
 
 const STORE: StoreStatus = {
   storage: 'memory',
@@ -22,6 +27,10 @@ class Workers {
   readonly spawned = { embed: 0, index: 0 };
   readonly ports: { embed: MessagePort[]; index: MessagePort[] } = { embed: [], index: [] };
   bridges = 0;
+  /** Numbers of the lanes that the last bridge has. */
+  lanes: readonly number[] = [];
+  /** What the index worker tells the page of embedding. */
+  news: (news: EmbeddingNews) => void = () => {};
   /** The index worker has a port to a model that answers. */
   bridged = false;
   /** Index workers from now on fail to start. */
@@ -77,11 +86,15 @@ class Workers {
         this.#watcher = report as (status: StoreStatus) => void;
         return never();
       },
-      connectEmbedder: () => {
+      connectEmbedder: ({ lanes }) => {
+        this.lanes = lanes.map(({ id }) => id);
         this.bridges += 1;
         this.bridged = true;
       },
-      watchBulk: never,
+      watchEmbedding: (_, { report }) => {
+        this.news = report as (news: EmbeddingNews) => void;
+        return never();
+      },
       milvus: async () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
         if (!this.bridged) throw new WhorlError('embedder_unavailable', 'no model');
@@ -159,6 +172,25 @@ describe('the engine', () => {
     expect((await engine.embed(['a'])).vectors).toHaveLength(4);
     expect(workers.spawned.embed).toBe(2);
     expect(engine.status).toMatchObject({ embedder: { state: 'ready' }, restarts: { embed: 1 } });
+  });
+
+  test('a worker that failed under the index worker, by its number, is replaced', async () => {
+    const workers = new Workers();
+    const engine = await start(workers);
+    await engine.prepare();
+    const [id = 0] = workers.lanes;
+    const failure = { code: 'backend_failed', message: 'the runtime broke' } as const;
+    workers.news({ failed: { ...failure, id: id + 100 } });
+    await pause(100);
+    expect(workers.spawned.embed).toBe(1);
+    workers.news({ failed: { ...failure, id } });
+    await expect.poll(() => engine.status.restarts.embed).toBe(1);
+    await expect.poll(() => engine.status.embedder.state).toBe('ready');
+    expect(workers.spawned.embed).toBe(2);
+    // The bridge has the successor.
+    workers.bridged = false;
+    await engine.milvus.listCollections({});
+    expect(workers.lanes).toEqual([id + 1]);
   });
 
   test('a GPU that was lost in the middle: the status names what runs instead', async () => {

@@ -73,7 +73,11 @@ function openTab(name: string, storage: 'indexeddb' | 'memory' = 'indexeddb'): T
         },
         port1,
       );
-      await index.call('connectEmbedder', { ports: [port2] }, { transfer: [port2] });
+      await index.call(
+        'connectEmbedder',
+        { lanes: [{ id: 1, port: port2 }] },
+        { transfer: [port2] },
+      );
     },
   };
   tabs.push(tab);

@@ -12,9 +12,11 @@ import type {
   CallOptions,
   EmbedContract,
   EmbedderInfo,
+  EmbeddingNews,
   EmbedProgress,
   EmbedRequest,
   EmbedResult,
+  LanePort,
 } from '../../src/shared/types.ts';
 import type { CoreEmbedder } from './embedder.ts';
 
@@ -25,25 +27,30 @@ const EMBED_DEADLINE_MS = 60_000;
 
 /** Codes that say that nobody is behind the port any more. */
 const GONE = new Set(['closed', 'worker_lost', 'worker_start_failed']);
-/** Codes after which a lane is not to be asked again: the page replaces its worker. */
-const SPENT = new Set([...GONE, 'backend_failed', 'backend_wrong', 'embedder_unavailable']);
+/** Codes after which a worker is not to be asked again: the page, which is told, replaces it. */
+const SPENT = new Set(['backend_failed', 'backend_wrong']);
 
 /** One port to an embed worker. */
 class PortLane implements Lane {
+  readonly id: number;
   readonly sliceTokens: number;
   readonly bulkOnly: boolean;
   readonly fingerprint: string | null;
+  /** The page can start another in its place; an embedder of the host is asked again as it is. */
+  readonly isReplaceable: boolean;
   readonly #link: Link<PortContract>;
 
-  private constructor(link: Link<PortContract>, info: EmbedderInfo | null) {
+  private constructor(id: number, link: Link<PortContract>, info: EmbedderInfo | null) {
+    this.id = id;
     this.#link = link;
     this.fingerprint = info?.fingerprint ?? null;
     this.bulkOnly = info?.backend === 'webgpu';
+    this.isReplaceable = info?.backend !== 'custom';
     this.sliceTokens = sliceTokensOf(info?.backend ?? 'wasm');
   }
 
   /** @param onLost Called when the worker behind the port is gone. */
-  static async open(port: MessagePort, onLost: () => void): Promise<PortLane> {
+  static async open({ id, port }: LanePort, onLost: () => void): Promise<PortLane> {
     let isFresh = true;
     const link = new Link<PortContract>({
       name: 'embed worker',
@@ -57,7 +64,7 @@ class PortLane implements Lane {
       },
       onLost,
     });
-    return new PortLane(link, await link.call('info', {}, {}));
+    return new PortLane(id, link, await link.call('info', {}, {}));
   }
 
   async embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult> {
@@ -85,21 +92,30 @@ export class EmbedPort implements CoreEmbedder {
   readonly slices = true;
   readonly #pool: EmbedPool;
   readonly #onErased: () => void;
-  readonly #watchers = new Set<(waiting: number) => void>();
+  readonly #watchers = new Set<(news: EmbeddingNews) => void>();
   #lanes: readonly PortLane[] = [];
   #cache = new EmbeddingCache(0);
+  /** Of the model behind the first lane; null before there is one. */
+  #fingerprint: string | null = null;
 
   /** @param onErased Called when texts were erased here: others may keep vectors of them, too. */
   constructor(onErased: () => void = () => {}) {
     this.#onErased = onErased;
     this.#pool = new EmbedPool({
-      onBulk: (waiting) => {
-        for (const watch of this.#watchers) watch(waiting);
-      },
-      onFailure: (lane, { code }) => {
-        if (SPENT.has(code)) this.#drop(lane as PortLane);
-      },
+      onBulk: (waiting) => this.#tell({ waiting }),
+      onFailure: (lane, error) => this.#failed(lane as PortLane, error),
     });
+  }
+
+  #tell(news: EmbeddingNews): void {
+    for (const watch of this.#watchers) watch(news);
+  }
+
+  #failed(lane: PortLane, { code, message }: WhorlError): void {
+    if (code === 'embedder_unavailable') this.#drop(lane);
+    if (!SPENT.has(code) || !lane.isReplaceable || !this.#lanes.includes(lane)) return;
+    this.#drop(lane);
+    this.#tell({ failed: { id: lane.id, code, message } });
   }
 
   /** Keeps vectors of what was embedded, up to so many bytes; 0 for none. Default 0. */
@@ -111,18 +127,22 @@ export class EmbedPort implements CoreEmbedder {
    * Takes ports, in the place of the present ones or (with `more`) beside them; the first is asked for
    * queries. Resolves with the fingerprint of the model behind them, null before one runs.
    */
-  async connect(ports: readonly MessagePort[], more = false): Promise<string | null> {
+  async connect(ports: readonly LanePort[], more = false): Promise<string | null> {
     const lanes = await this.#open(ports);
     const former = more ? [] : this.#lanes;
     this.#lanes = [...this.#lanes, ...lanes];
     for (const lane of lanes) this.#pool.add(lane);
     // Only now: what the former ones are at goes on with the new ones.
     for (const lane of former) this.#drop(lane);
-    return this.#lanes[0]?.fingerprint ?? null;
+    const fingerprint = this.#lanes[0]?.fingerprint ?? null;
+    // Vectors of another model would be answered for as long as all texts of a call are known.
+    if (fingerprint !== this.#fingerprint) this.#cache.clear();
+    this.#fingerprint = fingerprint;
+    return fingerprint;
   }
 
   /** Lanes that answered; rejects when none of them did. */
-  async #open(ports: readonly MessagePort[]): Promise<readonly PortLane[]> {
+  async #open(ports: readonly LanePort[]): Promise<readonly PortLane[]> {
     const opened = await Promise.allSettled(ports.map((port) => this.#openLane(port)));
     const lanes = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
@@ -130,7 +150,7 @@ export class EmbedPort implements CoreEmbedder {
     return lanes;
   }
 
-  async #openLane(port: MessagePort): Promise<PortLane> {
+  async #openLane(port: LanePort): Promise<PortLane> {
     let lane: PortLane | null = null;
     lane = await PortLane.open(port, () => {
       if (lane !== null) this.#drop(lane);
@@ -164,8 +184,8 @@ export class EmbedPort implements CoreEmbedder {
     this.#cache.clear();
   }
 
-  /** Calls `report` with the number of texts that wait whenever bulk work comes, until the signal aborts. */
-  watch(report: (waiting: number) => void, signal: AbortSignal): Promise<void> {
+  /** Calls `report` with the number of texts that wait whenever that changes, and with each lane that failed, until the signal aborts. */
+  watch(report: (news: EmbeddingNews) => void, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const stop = (): void => {
         this.#watchers.delete(report);
@@ -177,7 +197,8 @@ export class EmbedPort implements CoreEmbedder {
       }
       this.#watchers.add(report);
       signal.addEventListener('abort', stop, { once: true });
-      if (this.#pool.waiting > 0) report(this.#pool.waiting);
+      const { waiting } = this.#pool;
+      if (waiting > 0) report({ waiting });
     });
   }
 

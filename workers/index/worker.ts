@@ -2,6 +2,7 @@
 import { WhorlError } from '../../src/shared/errors.ts';
 import { type Handlers, serve } from '../../src/shared/link.ts';
 import type {
+  EmbeddingNews,
   EmbedProgress,
   IndexContract,
   IndexOpenRequest,
@@ -81,12 +82,12 @@ const handlers: Handlers<IndexContract> = {
   status: async () => (await core()).status(),
   watch: async (_request, { signal, report }) =>
     (await core()).watch(report as (status: StoreStatus) => void, signal),
-  connectEmbedder: async ({ ports, more }) => {
-    const fingerprint = await embedder.connect(ports, more);
+  connectEmbedder: async ({ lanes, more }) => {
+    const fingerprint = await embedder.connect(lanes, more);
     if (fingerprint !== null) (await core()).modelConnected(fingerprint);
   },
-  watchBulk: (_request, { signal, report }) =>
-    embedder.watch(report as (waiting: number) => void, signal),
+  watchEmbedding: (_request, { signal, report }) =>
+    embedder.watch(report as (news: EmbeddingNews) => void, signal),
   milvus: async ({ endpoint, body }, { signal, report }) =>
     (await core()).milvus(endpoint, body, {
       signal,
@@ -98,8 +99,13 @@ const handlers: Handlers<IndexContract> = {
     const open = opened;
     opened = null;
     embedder.close();
-    erasures?.close();
-    await (await open)?.close();
+    try {
+      await (await open)?.close();
+    } finally {
+      // A delete that was being written is still told of.
+      erasures?.close();
+      erasures = null;
+    }
   },
 };
 

@@ -196,6 +196,40 @@ describe('an embed worker that dies', () => {
     expect([seen.restarts, lost.length]).toEqual([1, 0]);
   });
 
+  it('by what the index worker says of it: it alone is replaced, from a living one', async () => {
+    const { workers, fakes, start, bulk, seen, lost } = open({ size: 2 });
+    await start();
+    await bulk();
+    await expect.poll(() => seen.lanes).toBe(2);
+    const [, second] = await workers.ports();
+    workers.failed(second?.id ?? 0, new WhorlError('backend_failed', 'It broke.'));
+    expect(fakes.all.map(({ ended }) => ended)).toEqual([false, true]);
+    await expect.poll(() => fakes.living.length).toBe(2);
+    await expect.poll(() => seen.lanes).toBe(3);
+    expect([seen.restarts, lost.length]).toEqual([1, 0]);
+    // A number is never given again: what is said of the one that is gone harms no other.
+    workers.failed(second?.id ?? 0, new WhorlError('backend_failed', 'It broke.'));
+    expect(fakes.living).toHaveLength(2);
+  });
+
+  it('while it lends its model: another one lends it, and the pool is made whole', async () => {
+    const { fakes, start, bulk, told } = open({ size: 3 });
+    await start();
+    // The second one has its model; the first dies when the third asks for it.
+    const lend = fakes.onLend;
+    fakes.onLend = () => {
+      const [first, second] = fakes.all;
+      if (second === undefined || first?.ended) return lend();
+      first?.crash();
+      return lend();
+    };
+    await bulk();
+    await expect.poll(() => fakes.living.length).toBe(3);
+    await expect.poll(() => told.at(-1)?.lanes.length).toBe(3);
+    expect(told.at(-1)?.why).toBe(INFO.why);
+    expect(fakes.all[1]?.lent).toBeGreaterThan(0);
+  });
+
   it('and is the only one: its calls reject, and the engine is told to start again', async () => {
     const { fakes, start, bulk, lost, workers } = open({ size: 1 });
     await start();

@@ -261,7 +261,8 @@ describe('an embedder of the page', () => {
     const source = host();
     await source.start(NEVER);
     const connect = async () => {
-      const [port] = await source.ports();
+      const [lane] = await source.ports();
+      const port = lane?.port;
       const link = new Link<Pick<EmbedContract, 'embed' | 'info'>>({
         name: 'host',
         spawn: () => ({ endpoint: port as MessagePort, end: () => port?.close() }),

@@ -2,7 +2,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import { type Handlers, serve } from '../../../src/shared/link.ts';
-import type { EmbedContract, EmbedderInfo } from '../../../src/shared/types.ts';
+import type {
+  EmbedContract,
+  EmbedderInfo,
+  EmbeddingNews,
+  LanePort,
+} from '../../../src/shared/types.ts';
 import { EmbedPort } from '../../../workers/index/embed-port.ts';
 import { INFO } from '../engine/fake-workers.ts';
 import { numbered, vectorsOf } from '../shared/fake-lane.ts';
@@ -18,12 +23,12 @@ class Far {
   queries = 0;
   info: EmbedderInfo | null = INFO;
   onEmbed: () => Promise<void> | void = () => {};
-  readonly near: MessagePort;
+  readonly near: LanePort;
 
   constructor(info: Partial<EmbedderInfo> = {}) {
     this.info = { ...INFO, ...info };
     const { port1, port2 } = new MessageChannel();
-    this.near = port2;
+    this.near = { id: ports.length, port: port2 };
     ports.push(port1, port2);
     const handlers: Handlers<PortContract> = {
       embed: async ({ texts, priority }) => {
@@ -90,16 +95,46 @@ describe('ports to embed workers', () => {
     embedder.close();
   });
 
-  test('whose backend failed is not asked again, and the call goes on elsewhere', async () => {
+  test('whose backend failed is not asked again, the page is told which, and the call goes on elsewhere', async () => {
     const [bad, good] = [new Far(), new Far()];
     bad.onEmbed = () => {
       throw new WhorlError('backend_failed', 'spent');
     };
     const embedder = await connected(bad, good);
+    const failures: EmbeddingNews['failed'][] = [];
+    const stop = new AbortController();
+    void embedder.watch(({ failed }) => failed && failures.push(failed), stop.signal);
     expect((await embedder.embed({ texts: numbered(100) }, {})).tokens).toBe(100);
+    expect(failures).toEqual([{ id: bad.near.id, code: 'backend_failed', message: 'spent' }]);
+    stop.abort();
     bad.onEmbed = () => {};
     await embedder.embed({ texts: ['1'], priority: 'query' }, {});
     expect([bad.queries, good.queries]).toEqual([0, 1]);
+    embedder.close();
+  });
+
+  test("to the host's own embedder stay: what it fails on ends no other call", async () => {
+    const host = new Far({ backend: 'custom' });
+    const failures: unknown[] = [];
+    let refuse = (_: WhorlError): void => {};
+    host.onEmbed = () => pause(80);
+    const embedder = await connected(host);
+    void embedder.watch(
+      ({ failed }) => failed && failures.push(failed),
+      new AbortController().signal,
+    );
+    const texts = numbered(300);
+    const bulk = embedder.embed({ texts }, {});
+    // Its first slice is there, and is answered after the query.
+    await pause(20);
+    host.onEmbed = () => new Promise((_, reject) => (refuse = reject));
+    const query = embedder.embed({ texts: ['1'], priority: 'query' }, {});
+    await pause(10);
+    host.onEmbed = () => {};
+    refuse(new WhorlError('backend_failed', 'a text that it does not take'));
+    await expect(query).rejects.toMatchObject({ code: 'backend_failed' });
+    expect((await bulk).vectors).toEqual(vectorsOf(texts));
+    expect(failures).toEqual([]);
     embedder.close();
   });
 
@@ -123,9 +158,9 @@ describe('ports to embed workers', () => {
     const far = new Far();
     far.onEmbed = () => pause(5);
     const embedder = await connected(far);
-    const seen: number[] = [];
+    const seen: (number | undefined)[] = [];
     const stop = new AbortController();
-    const watching = embedder.watch((waiting) => seen.push(waiting), stop.signal);
+    const watching = embedder.watch(({ waiting }) => seen.push(waiting), stop.signal);
     await embedder.embed({ texts: numbered(300) }, {});
     expect(seen[0]).toBe(300);
     expect(seen.at(-1)).toBe(0);
@@ -135,9 +170,9 @@ describe('ports to embed workers', () => {
     await embedder.embed({ texts: numbered(100) }, {});
     expect(seen).toHaveLength(told);
     // Who comes in the middle is told at once.
-    const late: number[] = [];
+    const late: (number | undefined)[] = [];
     const call = embedder.embed({ texts: numbered(300) }, {});
-    void embedder.watch((waiting) => late.push(waiting), new AbortController().signal);
+    void embedder.watch(({ waiting }) => late.push(waiting), new AbortController().signal);
     expect(late).toEqual([300]);
     await call;
     embedder.close();
@@ -168,6 +203,22 @@ describe('vectors that are kept', () => {
     await embedder.embed({ texts: ['1'] }, {});
     expect(far.texts).toHaveLength(6);
     expect(told).toBe(2);
+    embedder.close();
+  });
+
+  test('are forgotten when another model is connected, also where it would have to make nothing', async () => {
+    const [first, other] = [new Far(), new Far({ fingerprint: 'double-2' })];
+    const embedder = new EmbedPort();
+    embedder.keep(100_000);
+    await embedder.connect([first.near]);
+    expect((await embedder.embed({ texts: ['1'] }, {})).fingerprint).toBe('double-1');
+    expect(await embedder.connect([other.near])).toBe('double-2');
+    expect((await embedder.embed({ texts: ['1'] }, {})).fingerprint).toBe('double-2');
+    // A worker of the same model in the place of one that was lost costs nothing that is kept.
+    const again = new Far({ fingerprint: 'double-2' });
+    await embedder.connect([again.near]);
+    await embedder.embed({ texts: ['1'] }, {});
+    expect(again.texts).toEqual([]);
     embedder.close();
   });
 });
