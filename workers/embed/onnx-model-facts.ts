@@ -60,7 +60,10 @@ const LOOKUPS: ReadonlyMap<string, { readonly ids: number; readonly table: numbe
 ]);
 const DYNAMIC = new Set(['DynamicQuantizeLinear', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']);
 const POSITIONS = /(^|[._/])pos(ition)?s?_emb|\bwpe\b/i;
-const MAX_NODES = 1 << 20;
+/** Far beyond any model; a file that has more was made to fill the memory. */
+const MAX_PARTS = 1 << 20;
+const MAX_PORTS = 1 << 14;
+const MAX_DIMENSIONS = 16;
 
 /**
  * @throws WhorlError `asset_corrupt` (retryable: a fresh download may be whole) when the bytes are no
@@ -106,14 +109,18 @@ function readGraph(bytes: Uint8Array<ArrayBuffer>): Graph {
   const nodes: GraphNode[] = [];
   const shapes = new Map<string, readonly number[]>();
   let external: string | null = null;
+  let parts = 0;
   for (const field of protoFields(bytes)) {
+    if (field.number === GRAPH_NODE || field.number === GRAPH_INITIALIZER) parts += 1;
+    if (parts > MAX_PARTS) {
+      throw new ProtoError(`it has more than ${MAX_PARTS} nodes and tensors`);
+    }
     if (field.number === GRAPH_NODE) nodes.push(readNode(field.bytes));
     if (field.number === GRAPH_INITIALIZER) {
       const tensor = readTensor(field.bytes);
       shapes.set(tensor.name, tensor.shape);
       if (tensor.external) external ??= tensor.name;
     }
-    if (nodes.length > MAX_NODES) throw new ProtoError(`it has more than ${MAX_NODES} nodes`);
   }
   return { nodes, shapes, external };
 }
@@ -126,6 +133,9 @@ function readNode(bytes: Uint8Array<ArrayBuffer>): GraphNode {
     if (field.number === NODE_INPUT) inputs.push(textOf(field));
     else if (field.number === NODE_OUTPUT) outputs.push(textOf(field));
     else if (field.number === NODE_TYPE) type = textOf(field);
+    if (inputs.length + outputs.length > MAX_PORTS) {
+      throw new ProtoError(`it has a node of more than ${MAX_PORTS} inputs and outputs`);
+    }
   }
   return { type, inputs, outputs };
 }
@@ -135,10 +145,12 @@ function readTensor(bytes: Uint8Array<ArrayBuffer>) {
   let name = '';
   let external = false;
   for (const field of protoFields(bytes)) {
-    if (field.number === TENSOR_DIMS) shape.push(...protoIntegers(field));
+    if (field.number === TENSOR_DIMS) shape.push(...protoIntegers(field, MAX_DIMENSIONS));
     else if (field.number === TENSOR_NAME) name = textOf(field);
     else if (field.number === TENSOR_LOCATION) external = field.value === 1;
-    if (shape.length > 16) throw new ProtoError('it has a tensor of more than 16 dimensions');
+    if (shape.length > MAX_DIMENSIONS) {
+      throw new ProtoError(`it has a tensor of more than ${MAX_DIMENSIONS} dimensions`);
+    }
   }
   return { name, shape, external };
 }

@@ -57,8 +57,12 @@ export function* protoFields(bytes: Uint8Array<ArrayBuffer>): Generator<ProtoFie
   }
 }
 
-/** A repeated whole number, written one by one or packed. */
-export function protoIntegers(field: ProtoField): readonly number[] {
+/**
+ * A repeated whole number, written one by one or packed.
+ *
+ * @throws ProtoError where a packed field holds more than `most`.
+ */
+export function protoIntegers(field: ProtoField, most: number): readonly number[] {
   if (field.bytes.length === 0) return [field.value];
   const values: number[] = [];
   let value = 0;
@@ -67,6 +71,7 @@ export function protoIntegers(field: ProtoField): readonly number[] {
     value += (byte & 0x7f) * scale;
     scale *= 128;
     if (byte >= 0x80) continue;
+    if (values.length >= most) throw new ProtoError(`it has a list of more than ${most} numbers`);
     values.push(value);
     value = 0;
     scale = 1;

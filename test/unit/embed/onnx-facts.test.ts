@@ -137,4 +137,38 @@ describe('what an ONNX file tells', () => {
       { numRuns: 2_000 },
     );
   });
+
+  it.each([
+    [
+      'sizes without an end',
+      () => bytes(7, [...bytes(5, bytes(1, new Uint8Array(300_000).fill(1)))]),
+    ],
+    [
+      'more tensors than any model has',
+      () =>
+        bytes(
+          7,
+          new Uint8Array(2 * ((1 << 20) + 1)).map((_, at) => (at % 2 === 0 ? 5 * 8 + 2 : 0)),
+        ),
+    ],
+    [
+      'a node with more inputs than any operator takes',
+      () =>
+        bytes(
+          7,
+          bytes(
+            1,
+            new Uint8Array(200_000).map((_, at) => (at % 2 === 0 ? 8 + 2 : 0)),
+          ),
+        ),
+    ],
+  ])('refuses %s, typed', (_, graph) => {
+    const file = Uint8Array.from([...number(1, 9), ...graph()]);
+    expect(() => readOnnxFacts(file, 'model.onnx')).toThrow(
+      expect.objectContaining({
+        code: 'asset_corrupt',
+        message: expect.stringMatching(/more than/),
+      }),
+    );
+  });
 });
