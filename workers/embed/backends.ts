@@ -208,15 +208,12 @@ export class BackendStarter {
       externalName: manifest.externalName,
       external: externalData(manifest, weights),
     });
-    const encoder = new OrtEncoder({
-      runtime,
-      session,
-      backend,
-      pooling: 'none',
-      dimension: manifest.dimension,
-      maxTokens: manifest.maxTokens,
-      vocabulary: manifest.architecture.vocabulary,
-      breathe: this.#deps.breathe,
+    const encoder = await encoderOver(session, () => {
+      const { dimension, maxTokens, architecture } = manifest;
+      const { vocabulary } = architecture;
+      const { breathe } = this.#deps;
+      const shape = { pooling: 'none', dimension, maxTokens, vocabulary } as const;
+      return new OrtEncoder({ runtime, session, backend, ...shape, breathe });
     });
     files.meter.stage('check');
     await this.#deps.breathe();
@@ -255,6 +252,19 @@ export class BackendStarter {
 function identityOf(manifest: ModelManifest) {
   const { model, fingerprint, maxTokens, knownAnswers } = manifest;
   return { model, fingerprint, maxTokens, answers: knownAnswers };
+}
+
+/** A session that no encoder came of is let go. */
+async function encoderOver(
+  session: { release(): Promise<void> },
+  make: () => OrtEncoder,
+): Promise<OrtEncoder> {
+  try {
+    return make();
+  } catch (error) {
+    await session.release().catch(() => {});
+    throw error;
+  }
 }
 
 async function checked(encoder: Encoder, check: () => Promise<unknown>): Promise<void> {

@@ -8,6 +8,7 @@ import { type EmbedderDeps, startEmbedder } from '../../../workers/embed/start-e
 import { MemoryCache } from './asset-server.ts';
 import { spoiltKernels } from './made-up-server.ts';
 import { ASSETS, diskDeps, PLACES } from './node-model.ts';
+import { BERT, FakeTensor, fakeSession } from './onnx-fake.ts';
 
 const { signal } = new AbortController();
 const TAVERN = fileURLToPath(new URL('../../../../shared/golden/tavern.json', import.meta.url));
@@ -173,6 +174,17 @@ describe('startEmbedder', { timeout: 120_000 }, () => {
     const error = await start('webgpu', unloadable).catch((reason) => reason);
     expect(error).toMatchObject({ code: 'asset_missing' });
     expect(error.message).toContain(PLACES.webgpuModule);
+  });
+
+  it('lets a session go whose graph does not fit', async () => {
+    const session = fakeSession(BERT, { logits: ['float32', ['b', 'seq', 2, 3]] });
+    const importModule = async () => ({
+      env: { wasm: {} },
+      Tensor: FakeTensor,
+      InferenceSession: { create: async () => session },
+    });
+    await expect(start('onnx', { importModule })).rejects.toMatchObject({ code: 'asset_corrupt' });
+    expect(session.released).toBe(1);
   });
 
   it('starts a GPU that fails while running afresh once, then gives it up', async () => {

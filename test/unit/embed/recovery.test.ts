@@ -34,7 +34,7 @@ class PretendedEncoder implements Encoder {
 }
 
 function running(encoder: Encoder, fingerprint = 'm/1'): RunningModel {
-  const tokenizer: Tokenizer = { encode: (text) => new Int32Array(text.length + 1) };
+  const tokenizer: Tokenizer = { maxTokens: 8, encode: (text) => new Int32Array(text.length + 1) };
   const model = { model: 'm', fingerprint, maxTokens: 8, weights: 'none', tokenizer };
   return { ...model, encoder, answers: [], lend: null, note: null };
 }
