@@ -155,7 +155,8 @@ export class Engine extends EventTarget {
     } = {},
   ): Promise<EmbedResult> {
     checkTexts(texts);
-    const request: EmbedRequest = { texts, priority: options.priority ?? 'bulk' };
+    // A list of our own: the caller may go on with his.
+    const request: EmbedRequest = { texts: [...texts], priority: options.priority ?? 'bulk' };
     const total = texts.length;
     const onProgress = (done: number): void => options.onProgress?.({ done, total });
     return this.#embedding.embed(request, { ...signalOf(options), onProgress });

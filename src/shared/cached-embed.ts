@@ -1,8 +1,13 @@
 /** Embedding by way of a cache: only what it does not know goes on, equal texts of one call once. */
 import type { EmbedOptions } from './embed-job.ts';
 import type { EmbeddingCache } from './embedding-cache.ts';
+import { throwIfAborted } from './errors.ts';
+import { giveWay } from './give-way.ts';
 import { textDigest } from './text-digest.ts';
 import type { EmbedRequest, EmbedResult } from './types.ts';
+
+/** Milliseconds of taking digests without a look at what else the thread has to do. */
+const GIVE_WAY_MS = 4;
 
 type Embed = (request: EmbedRequest, options: EmbedOptions) => Promise<EmbedResult>;
 
@@ -29,8 +34,11 @@ export async function embedThroughCache(
   options: EmbedOptions = {},
 ): Promise<EmbedResult> {
   if (!cache.enabled || request.texts.length === 0) return embed(request, options);
-  const { epoch, fingerprint, dimension } = cache;
-  const missing = missingOf(cache, request.texts);
+  // What is erased from here on is not kept.
+  const { epoch } = cache;
+  const digests = await digestsOf(request.texts, options.signal);
+  const { fingerprint, dimension } = cache;
+  const missing = missingOf(cache, request.texts, digests);
   const { texts, known } = missing;
   if (texts.length === 0 && fingerprint !== null) {
     options.onProgress?.(request.texts.length);
@@ -50,8 +58,28 @@ export async function embedThroughCache(
   return { ...fresh, vectors: joined(missing, fresh.vectors, fresh.dimension) };
 }
 
-function missingOf(cache: EmbeddingCache, all: readonly string[]): Missing {
-  const digests = all.map(textDigest);
+/** 65,536 long texts take a second, in which a page must not stand still. */
+async function digestsOf(
+  texts: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const digests: string[] = [];
+  let since = performance.now();
+  for (const text of texts) {
+    digests.push(textDigest(text));
+    if (performance.now() - since < GIVE_WAY_MS) continue;
+    await giveWay();
+    throwIfAborted(signal);
+    since = performance.now();
+  }
+  return digests;
+}
+
+function missingOf(
+  cache: EmbeddingCache,
+  all: readonly string[],
+  digests: readonly string[],
+): Missing {
   const texts: string[] = [];
   const places = new Map<string, number>();
   const known = new Map<string, Float32Array>();

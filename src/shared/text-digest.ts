@@ -41,7 +41,14 @@ function expand(): void {
 }
 
 function compress(): void {
-  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
+  let a = state[0] as number;
+  let b = state[1] as number;
+  let c = state[2] as number;
+  let d = state[3] as number;
+  let e = state[4] as number;
+  let f = state[5] as number;
+  let g = state[6] as number;
+  let h = state[7] as number;
   for (let i = 0; i < 64; i++) {
     const s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
     const choice = (e & f) ^ (~e & g);
@@ -57,8 +64,14 @@ function compress(): void {
     b = a;
     a = (t1 + s0 + majority) | 0;
   }
-  const next = [a, b, c, d, e, f, g, h];
-  for (let i = 0; i < 8; i++) state[i] = (state[i] as number) + (next[i] as number);
+  state[0] = (state[0] as number) + a;
+  state[1] = (state[1] as number) + b;
+  state[2] = (state[2] as number) + c;
+  state[3] = (state[3] as number) + d;
+  state[4] = (state[4] as number) + e;
+  state[5] = (state[5] as number) + f;
+  state[6] = (state[6] as number) + g;
+  state[7] = (state[7] as number) + h;
 }
 
 /** Unit `at` of the padded message: the text, a one bit, zeros, and in the last four units its length in bits. */
@@ -70,6 +83,21 @@ function unitAt(text: string, at: number, units: number): number {
   return Math.floor((text.length * 16) / 2 ** (16 * (fromEnd - 1))) & 0xffff;
 }
 
+function readBlock(text: string, from: number): void {
+  for (let i = 0; i < 16; i++) {
+    const at = from + 2 * i;
+    words[i] = (text.charCodeAt(at) << 16) | text.charCodeAt(at + 1);
+  }
+}
+
+/** A block that holds padding. */
+function readLastBlock(text: string, from: number, units: number): void {
+  for (let i = 0; i < 16; i++) {
+    const at = from + 2 * i;
+    words[i] = (unitAt(text, at, units) << 16) | unitAt(text, at + 1, units);
+  }
+}
+
 /**
  * 256 bits as a string of 16 units: equal for equal texts, and for no two others that anybody has found.
  * Unpaired surrogates count as they are, which an encoding to UTF-8 would not let them.
@@ -79,12 +107,12 @@ export function textDigest(text: string): string {
   const units = blocks * UNITS_PER_BLOCK;
   state.set(START);
   for (let from = 0; from < units; from += UNITS_PER_BLOCK) {
-    for (let i = 0; i < 16; i++) {
-      const at = from + 2 * i;
-      words[i] = (unitAt(text, at, units) << 16) | unitAt(text, at + 1, units);
-    }
+    if (from + UNITS_PER_BLOCK <= text.length) readBlock(text, from);
+    else readLastBlock(text, from, units);
     expand();
     compress();
   }
-  return String.fromCharCode(...Array.from(state, (word) => [word >>> 16, word & 0xffff]).flat());
+  let digest = '';
+  for (const word of state) digest += String.fromCharCode(word >>> 16, word & 0xffff);
+  return digest;
 }

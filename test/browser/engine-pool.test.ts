@@ -75,6 +75,14 @@ describe('the pool', { timeout: 120_000 }, () => {
     expect(seen.at(-1)).toBe(120);
   });
 
+  test('embeds what it was handed, whatever becomes of the list meanwhile', async () => {
+    const engine = await start({ embeddingCacheBytes: 0 });
+    const list = ['ale', 'bread'];
+    const call = engine.embed(list);
+    list.length = 0;
+    expect((await call).vectors).toHaveLength(2 * 384);
+  });
+
   test('answers a query while bulk work is under way', async () => {
     const engine = await start({ embedWorkers: 2, embeddingCacheBytes: 0 });
     await engine.prepare();

@@ -1,5 +1,6 @@
 /** The index worker: the core with the browser's storage, locks and clock. */
 import { WhorlError } from '../../src/shared/errors.ts';
+import { giveWay } from '../../src/shared/give-way.ts';
 import { type Handlers, serve } from '../../src/shared/link.ts';
 import type {
   EmbeddingNews,
@@ -19,19 +20,6 @@ const embedder = new EmbedPort(() => erasures?.postMessage('erased'));
 let opened: Promise<IndexCore> | null = null;
 let openedAs = '';
 
-/** `setTimeout` would be held to 4 ms after a few rounds; a message is not. */
-function pause(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port2.onmessage = () => {
-      port1.close();
-      port2.close();
-      resolve();
-    };
-    port1.postMessage(null);
-  });
-}
-
 /** Of the database and of its lock: the page that embeds us may have an `app` of its own. */
 function ownName(name: string): string {
   return `whorl/${name}`;
@@ -49,7 +37,7 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
     lock: durable && locks !== undefined ? webLock(locks) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,
-    pause,
+    pause: giveWay,
   });
 }
 

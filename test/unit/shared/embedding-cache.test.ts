@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { embedThroughCache } from '../../../src/shared/cached-embed.ts';
 import { EmbeddingCache } from '../../../src/shared/embedding-cache.ts';
 import { textDigest } from '../../../src/shared/text-digest.ts';
-import { FakeLane, settle, vectorsOf } from './fake-lane.ts';
+import { FakeLane, numbered, settle, vectorsOf } from './fake-lane.ts';
 
 /** Room for exactly so many vectors of two numbers. */
 const roomFor = (entries: number): number => entries * (2 * 4 + 128);
@@ -193,6 +193,18 @@ describe('embedding by way of a cache', () => {
     lane.open[0]?.answer();
     await call;
     expect(cache.entries).toBe(0);
+  });
+
+  it('lets others in while it takes the digests of much text: an abort ends it before anybody is asked', async () => {
+    const { cache, lane } = setUp();
+    const abort = new AbortController();
+    // Some 600,000 blocks of SHA-256.
+    const texts = numbered(20_000, 240);
+    const embed = lane.embed.bind(lane);
+    const call = embedThroughCache(cache, embed, { texts }, { signal: abort.signal });
+    setTimeout(() => abort.abort());
+    await expect(call).rejects.toMatchObject({ code: 'aborted' });
+    expect(lane.calls).toEqual([]);
   });
 
   it('keeps nothing of a call that failed, and asks nothing when it is off', async () => {
