@@ -1,7 +1,8 @@
 /**
  * Two batches may be under way side by side, so that a query runs in the middle of bulk work. A slot is
  * one piece of memory behind the model: where its sequences begin, the hidden states, and query, key and value of every row. The bulk slot lies behind the
- * query slot and moves when that one grows.
+ * query slot and moves when that one grows. What an empty slot has grown to is given up where the other one
+ * would find no room beside it.
  */
 import { aligned, allocatedEnd, reach } from './memory';
 import { context, hidden, width } from './shape';
@@ -21,7 +22,7 @@ export class Slot {
   capacity: i32;
   rows: i32;
   sequences: i32;
-  /** What is done next; see `forward.ts`. */
+  /** What is done next, 0 where the slot is empty; see `forward.ts`. */
   phase: i32;
   layer: i32;
   /** Row, or sequence, that is next in this phase. */
@@ -97,8 +98,11 @@ export function reserveSlot(slot: i32, rows: i32): bool {
   const bulk = slotOf(BULK_SLOT);
   const capacity = (rows + GROWTH - 1) / GROWTH * GROWTH;
   const other = slot == QUERY_SLOT ? bulk : slotOf(QUERY_SLOT);
-  const end = <u64>allocatedEnd() + slotBytes(capacity) + slotBytes(other.capacity);
-  if (!reach(end)) return false;
+  const end = <u64>allocatedEnd() + slotBytes(capacity);
+  if (!reach(end + slotBytes(other.capacity))) {
+    if (other.phase != 0 || !reach(end)) return false;
+    other.capacity = 0;
+  }
   const before = baseOf(BULK_SLOT);
   own.capacity = capacity;
   const after = baseOf(BULK_SLOT);

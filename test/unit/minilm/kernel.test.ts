@@ -330,6 +330,23 @@ describe('batches', () => {
     expect(embed(kernel, many.slice(0, 2))).toHaveLength(2);
   });
 
+  test('what an empty slot has grown to is room for the other', async () => {
+    const [first, second] = [randomIds(SHAPE, [64, 64, 64, 64], normalNumbers(4)), sequences];
+    const grown = await openKernel(model);
+    const { usedBytes } = grown;
+    embed(grown, first);
+    const slotBytes = grown.usedBytes - usedBytes;
+    const kernel = await openKernel(model, { maxBytes: usedBytes + 1.5 * slotBytes });
+    const wanted = embed(await openKernel(model), second);
+    kernel.begin('bulk', first);
+    expect(refusal(() => kernel.begin('query', first))).toMatch(/^out_of_memory/);
+    kernel.cancel('bulk');
+    expect(embed(kernel, first, 'query')).toEqual(embed(await openKernel(model), first));
+    // And the other way round, as often as it is wanted.
+    expect(embed(kernel, first, 'bulk')).toHaveLength(4);
+    expect(embed(kernel, second, 'query')).toEqual(wanted);
+  });
+
   test('memory grows with the largest batch, not with the number of texts', async () => {
     const kernel = await openKernel(model);
     const batch = randomIds(SHAPE, [64, 64, 64, 8], normalNumbers(3));
