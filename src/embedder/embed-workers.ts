@@ -108,6 +108,8 @@ export class EmbedWorkers implements EmbedSource {
     await worker.start(request, { signal, onProgress });
     throwIfAborted(signal);
     this.#idle = null;
+    // A GPU lane may have outlived the kernels; what lies at the address may have changed since.
+    for (const lane of this.#running) if (!isSameSpace(lane, worker)) this.#end(lane);
     this.#join(worker);
   }
 
@@ -186,6 +188,11 @@ export class EmbedWorkers implements EmbedSource {
     this.#starting.delete(worker);
     this.#running = this.#running.filter((each) => each !== worker);
     this.#pool.remove(worker);
+  }
+
+  #end(worker: EmbedWorker): void {
+    this.#leave(worker);
+    worker.close();
   }
 
   /** Starts kernels, one after the other, until there are as many as wanted. */
@@ -292,8 +299,7 @@ export class EmbedWorkers implements EmbedSource {
     const ended = this.#running.filter((worker) => worker !== stays);
     for (const worker of ended) {
       if (worker.bulkOnly) this.#gpuTried = false;
-      this.#leave(worker);
-      worker.close();
+      this.#end(worker);
     }
     if (ended.length > 0) this.#tell();
   }
@@ -309,6 +315,10 @@ export class EmbedWorkers implements EmbedSource {
     const lanes = this.#running.flatMap((worker) => laneOf(worker, worker === first));
     return { ...info, why: [info.why, ...this.#notes.values()].join(' '), lanes };
   }
+}
+
+function isSameSpace(one: EmbedWorker, other: EmbedWorker): boolean {
+  return one.info?.fingerprint === other.info?.fingerprint;
 }
 
 function laneOf({ info }: EmbedWorker, queries: boolean): readonly EmbedLane[] {
