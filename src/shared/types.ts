@@ -58,7 +58,7 @@ export interface EmbedStartRequest {
   readonly precision?: Precision;
   /** One build of our own kernel, used or refused; for tests and measurements. Default: the faster one that is right here. */
   readonly variant?: 'simd128' | 'relaxed';
-  /** Lets `auto` take a software (fallback) adapter. Default false. */
+  /** Lets `webgpu` take a software (fallback) adapter, which is right and slow. Default false. */
   readonly allowFallbackAdapter?: boolean;
   readonly ort: OrtPlaces;
   /** A running worker's model: nothing is downloaded or unpacked again. */
