@@ -16,9 +16,12 @@ const MOST: f32 = 32767;
 /** What a weight times a value counts: of the head that was packed last. */
 let contextScale: f32 = 0;
 
-/** Largest code of a query or a key: `headWidth` products of two fit int32. */
+/**
+ * Largest code of a query or a key: `headWidth` products of two fit int32. Rounded down before it becomes
+ * float32, which would make 8,192 of 8,191.99 and 2^31 of 32 products.
+ */
 function codeLimit(): f32 {
-  return min<f32>(MOST, floor<f32>(<f32>sqrt<f64>(<f64>i32.MAX_VALUE / <f64>headWidth)));
+  return min<f32>(MOST, <f32>floor<f64>(sqrt<f64>(<f64>i32.MAX_VALUE / <f64>headWidth)));
 }
 
 /** Keys behind the last are never looked at; their codes are whatever lies there. */

@@ -187,6 +187,25 @@ describe.each(ATTENTION)('attention, %s %s', (build, precision, bound) => {
     expect(furthest(head, Array(head.length).fill(1000))).toBeLessThan(0.5);
   });
 
+  test.each([8, 16, 24, 32, 64, 128, 512, 4096])(
+    'a query of %i equal columns meets its like, and not the opposite',
+    (hidden) => {
+      const shape = shapeOf({ hidden, heads: 1, positions: 8 });
+      const kernel = new StageKernel(build, shape, precision);
+      // All products are the largest there can be, so that a sum one beyond int32 would change its sign.
+      const rows = [1, -1].flatMap((sign) => [
+        ...Array(hidden).fill(5),
+        ...Array(2 * hidden).fill(sign),
+      ]);
+      const at = kernel.put(rows, 8 * 3 * hidden);
+      kernel.call.attend(at, 2, 0, 0, 2);
+      for (const row of [0, 1]) {
+        const context = kernel.floats(at + row * 3 * hidden * 4, hidden);
+        expect(furthest(context, Array(hidden).fill(1))).toBeLessThan(1e-3);
+      }
+    },
+  );
+
   test('zeros give zeros', () => {
     const kernel = new StageKernel(build, shapeOf({ positions: 64 }), precision);
     const stride = 3 * kernel.call.paddedContext();
