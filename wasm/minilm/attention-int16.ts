@@ -6,7 +6,9 @@
  */
 import { wideTile } from './generated/plain-tiles';
 import { largestMagnitude, nearestEight, writePairs } from './int16';
-import { keyCodes, keyScales, packedKeys, packedValues, pairedQueries, pairedWeights, scores, sums } from './scratch';
+import {
+  keyCodes, keyScales, packedKeys, packedValues, pairedQueries, pairedWeights, scores, sums, weightSums,
+} from './scratch';
 import { headWidth } from './shape';
 import { softmaxRow } from './softmax';
 import { turnRows } from './turn';
@@ -119,9 +121,9 @@ function scoreTile(rows: i32, query: usize, stride: usize, keys: i32): void {
 }
 
 function storeContext(rows: i32, to: usize, stride: usize): void {
-  const scale = f32x4.splat(contextScale);
   let from = sums;
   for (let i = 0; i < rows; i++) {
+    const scale = v128.load_splat<f32>(weightSums + (<usize>i << 2));
     v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(v128.load(from)), scale));
     v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(v128.load(from, 16)), scale), 16);
     from += 32;
@@ -135,8 +137,10 @@ export function attendIntegers(rows: i32, query: usize, stride: usize, length: i
   scoreTile(rows, query, stride, keys);
   for (let i = 0; i < rows; i++) {
     const row = scores + <usize>i * (<usize>keys << 2);
-    const factor = MOST / softmaxRow(row, length);
-    writePairs(row, keys, factor, pairedWeights + (<usize>i << 2), <usize>rows << 2);
+    const sum = softmaxRow(row, length);
+    writePairs(row, keys, MOST / sum, pairedWeights + (<usize>i << 2), <usize>rows << 2);
+    // Codes would hide that a score is no number: then the sum is none, and is none after this.
+    store<f32>(weightSums + (<usize>i << 2), contextScale + (sum - sum));
   }
   const paired = <usize>(length + 1) & ~1;
   let panel = packedValues;
