@@ -16,6 +16,15 @@ function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+describe('memory', () => {
+  test('ends before the address 2^32, which would be 0', () => {
+    const kernel = new StageKernel('plain', shapeOf({}));
+    const left = 2 ** 32 - kernel.call.usedBytes();
+    expect(kernel.call.allocate(BigInt(left))).toBe(0);
+    expect(kernel.call.allocate(BigInt(64))).toBeGreaterThan(0);
+  });
+});
+
 describe.each(BUILDS)('LayerNorm, %s', (build) => {
   test.each([8, 20, 60, 312, 384, 390])('over %i columns: within 2e-6 of the exact', (hidden) => {
     const kernel = new StageKernel(build, shapeOf({ hidden, heads: 1, layerNormEps: 1e-5 }));
