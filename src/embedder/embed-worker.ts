@@ -69,6 +69,11 @@ export class EmbedWorker implements Lane {
     return this.#info?.backend === 'webgpu';
   }
 
+  /** Spawns the worker. Whether that fails shows when it is asked for something. */
+  warm(): void {
+    this.#link.call('info', {}).catch(() => {});
+  }
+
   /** Starts a model; with `lent`, that of a sister where it can be taken, else by a download as without. */
   async start(
     request: EmbedStartRequest,

@@ -78,6 +78,13 @@ export class EmbedWorkers implements EmbedSource {
     return this.#running.length > 0;
   }
 
+  /** The script of a worker takes a good part of a start; it is read while the store is opened. */
+  warm(): void {
+    if (this.#closed || this.running) return;
+    this.#idle ??= this.#spawn();
+    this.#idle.warm();
+  }
+
   async start(
     signal: AbortSignal,
     report: (progress: DownloadProgress) => void,

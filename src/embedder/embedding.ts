@@ -65,6 +65,11 @@ export class Embedding {
     return this.#status.state === 'ready';
   }
 
+  /** See {@link EmbedSource.warm}. */
+  warm(): void {
+    this.#source.warm();
+  }
+
   /** Starts what embeds; at once when it runs. */
   async wait(options: Waiting = {}): Promise<EmbedderInfo> {
     if (this.#closed) throw closed();

@@ -213,7 +213,8 @@ describe('the engine', () => {
     workers.broken = true;
     await expect(start(workers)).rejects.toMatchObject({ code: 'worker_start_failed' });
     await pause(50);
-    expect(workers.spawned).toEqual({ embed: 0, index: 1 });
+    // Each once: the embed worker by the start itself, and none by the end.
+    expect(workers.spawned).toEqual({ embed: 1, index: 1 });
   });
 
   test('an embed worker lost while it starts: one start goes on, in a fresh worker', async () => {
