@@ -1,4 +1,4 @@
-import { array, assert, constantFrom, integer, oneof, property, string } from 'fast-check';
+import { array, assert, constantFrom, oneof, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { precompiled } from '../../../workers/embed/tokenizer/precompiled.ts';
 import { createTokenizer } from '../../../workers/embed/tokenizer.ts';
