@@ -201,23 +201,29 @@ describe('Unigram', () => {
     });
     let known = 0;
     assert(
-      property(vocabulary, scores, letters(60, 20), letters(8), (texts, numbers, word, next) => {
-        const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
-        const split = readPreTokenizer(null);
-        const model = new Unigram({ unk_id: 3 }, findVocabulary(file(pieces))!.vocabulary, split);
-        const encode = (text: string, isWhole: boolean): number[] => {
-          const ids = new Ids(1_000);
-          model.encode(text, isWhole, ids);
-          return [...ids.between([], [])];
-        };
-        const certain = encode(word, false);
-        known += certain.length;
-        expect(encode(word + next, true).slice(0, certain.length)).toEqual(certain);
-      }),
+      property(
+        vocabulary,
+        scores,
+        oneof(letters(6), letters(60, 20)),
+        letters(8),
+        (texts, numbers, word, next) => {
+          const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
+          const split = readPreTokenizer(null);
+          const model = new Unigram({ unk_id: 3 }, findVocabulary(file(pieces))!.vocabulary, split);
+          const encode = (text: string, isWhole: boolean): number[] => {
+            const ids = new Ids(1_000);
+            model.encode(text, isWhole, ids);
+            return [...ids.between([], [])];
+          };
+          const certain = encode(word, false);
+          known += certain.length;
+          expect(encode(word + next, true).slice(0, certain.length)).toEqual(certain);
+        },
+      ),
       { numRuns: 1_000 },
     );
     // Most of a word is certain, not nothing of it.
-    expect(known).toBeGreaterThan(5_000);
+    expect(known).toBeGreaterThan(4_000);
   });
 
   it('keeps the sign of a space by itself where the file does not split', () => {

@@ -111,7 +111,7 @@ export class Unigram implements Model {
     for (let at = end; at > 0; at = this.#starts[at] as number) isOnWay[at] = 1;
     isOnWay[0] = 1;
     let settled = end;
-    for (let leave = end - 1; leave > end - this.#vocabulary.longest && leave > 0; leave--) {
+    for (let leave = end - 1; leave >= 0 && leave > end - this.#vocabulary.longest; leave--) {
       if (isInside(this.#bytes[leave] as number)) continue;
       let at = leave;
       while (isOnWay[at] === 0) at = this.#starts[at] as number;
