@@ -1,4 +1,13 @@
-import { array, assert, constantFrom, double, integer, property, uniqueArray } from 'fast-check';
+import {
+  array,
+  assert,
+  constantFrom,
+  double,
+  integer,
+  oneof,
+  property,
+  uniqueArray,
+} from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unigramFile } from '../../../tools/model/made-up-tokenizer.ts';
 import { Ids } from '../../../workers/embed/tokenizer/ids.ts';
