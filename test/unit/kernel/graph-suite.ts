@@ -191,7 +191,7 @@ function cutLinks(bytes: Uint8Array, rows: number): Uint8Array {
 export function describeFilters(): void {
   describe('filters', () => {
     for (const metric of METRICS) {
-      for (const share of [0.5, 0.1, 0.01]) {
+      for (const share of [0.5, 0.1, 0.01, 0.001]) {
         it(`${metric}, ${share} of the rows: recall, and nothing else is returned`, async () => {
           const shape = { rows: 6000, dimension: 40, clusters: 50, spread: 0.5, seed: 61 };
           const { vectors, queries } = split(shape, 60);

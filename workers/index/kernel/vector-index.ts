@@ -15,7 +15,7 @@ import {
   type VectorIndexOptions,
   type VectorSearchOptions,
 } from './options.ts';
-import { DEFAULT_EF, planSearch, type SearchPlan } from './plan.ts';
+import { defaultEf, planSearch, type SearchPlan } from './plan.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
 import {
   bitsSet,
@@ -272,7 +272,12 @@ export class VectorIndex {
     this.#setQuery(kernel, this.vector(row));
     const limit = Math.min(10, this.#count);
     const truth = this.#run(kernel, { kind: 'exact' }, limit, 0).scores;
-    const found = this.#run(kernel, { kind: 'graph', breadth: DEFAULT_EF }, limit, 0).scores;
+    const found = this.#run(
+      kernel,
+      { kind: 'graph', breadth: defaultEf(this.#count) },
+      limit,
+      0,
+    ).scores;
     const worst = truth.at(-1) as number;
     const isGood = (score: number) =>
       this.#options.metric === 'L2' ? score <= worst : score >= worst;
@@ -291,7 +296,7 @@ export class VectorIndex {
       trusted: this.#trial.trusted,
       allowed,
       limit,
-      ef: options.ef ?? DEFAULT_EF,
+      ef: options.ef ?? defaultEf(this.#count),
       exactBelow: this.#options.exactBelow,
       exact: options.exact ?? false,
       walk: options.walk ?? false,
