@@ -4,19 +4,21 @@ import type { IndexSettings } from './settings.ts';
 import { DIMENSION, MOST_ROWS } from './vectors.ts';
 
 interface Bounds {
-  readonly standard: number;
   readonly least: number;
   readonly most: number;
 }
 
 const OPTIONS: Readonly<Record<'n' | 'rounds', Bounds>> = {
-  n: { standard: 20_000, least: 1_000, most: MOST_ROWS },
-  rounds: { standard: 7, least: 1, most: 100 },
+  n: { least: 1_000, most: MOST_ROWS },
+  rounds: { least: 1, most: 100 },
 };
 
-/** Reads `--n 20000 --rounds 5`. */
-export function readOptions(args: readonly string[]): IndexSettings {
-  const given = { n: OPTIONS.n.standard, rounds: OPTIONS.rounds.standard };
+const FEW_ROWS = 20_000;
+const ROUNDS = 7;
+
+/** Reads `--n 20000 --rounds 5`; without a number of rows, 20,000 and all. */
+export function readOptions(args: readonly string[]): IndexSettings[] {
+  const given = { n: 0, rounds: ROUNDS };
   for (let at = 0; at < args.length; at += 2) {
     const name = args[at]?.replace(/^--/, '');
     if (name !== 'n' && name !== 'rounds') {
@@ -24,7 +26,8 @@ export function readOptions(args: readonly string[]): IndexSettings {
     }
     given[name] = integer(name, args[at + 1]);
   }
-  return { ...given, dimension: DIMENSION };
+  const sizes = given.n === 0 ? [FEW_ROWS, MOST_ROWS] : [given.n];
+  return sizes.map((n) => ({ ...given, n, dimension: DIMENSION }));
 }
 
 function integer(name: 'n' | 'rounds', text: string | undefined): number {

@@ -1,14 +1,17 @@
 /** The page: builds both indexes in turns, finds the ef of each, and searches in turns, in one thread. */
 import { buildInTurns, type Clock, searchInTurns } from './interleave.ts';
 import { type EfSearch, recallOf, type Search, searchTimes, smallestEf } from './measures.ts';
-import { OurSide } from './our-side.ts';
-import { loadPeer, PeerSide } from './peer-side.ts';
+import { exactSearch, OneByOne, OurSide, openAndSearch } from './our-side.ts';
+import { loadPeer, openPeerAndSearch, PeerSide } from './peer-side.ts';
+import { saveRows } from './saved-rows.ts';
 import {
   BAR,
   EF_STEPS,
+  EXACT_ROWS,
   type IndexMeasures,
   type IndexSettings,
   LIMIT,
+  type OpenMeasures,
   type SearchMeasures,
 } from './settings.ts';
 
@@ -33,35 +36,47 @@ async function fetched(name: string): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
-async function readData(dimension: number): Promise<Data> {
+async function readQueries(dimension: number) {
   const flat = new Float32Array(await fetched('queries.f32'));
   const queries = Array.from({ length: flat.length / dimension }, (_, at) =>
     flat.slice(at * dimension, (at + 1) * dimension),
   );
+  return { queries };
+}
+
+async function readData(dimension: number): Promise<Data> {
   return {
     rows: new Float32Array(await fetched('rows.f32')),
-    queries,
+    ...(await readQueries(dimension)),
     truth: new Int32Array(await fetched('truth.i32')),
   };
 }
 
 interface Built {
   readonly ours: OurSide;
+  readonly oneByOne: OneByOne;
   readonly peer: PeerSide;
-  /** Milliseconds, ours first. */
-  readonly spent: readonly [number, number];
+  /** Milliseconds: ours, ours one by one, the peer. */
+  readonly spent: readonly [number, number, number];
+}
+
+const loadHere = () => loadPeer(new URL('peer/hnswlib.js', location.href).href);
+
+async function timed<T>(work: () => Promise<T>): Promise<readonly [T, number]> {
+  const start = clock.now();
+  const result = await work();
+  return [result, clock.now() - start];
 }
 
 /** Loading the peer is not counted; compiling our kernel is. */
 async function build({ rows }: Data, { n, dimension }: IndexSettings): Promise<Built> {
-  const library = await loadPeer(new URL('peer/hnswlib.js', location.href).href);
-  const start = clock.now();
-  const ours = await OurSide.create(rows, dimension, clock);
-  const between = clock.now();
-  const peer = new PeerSide(library, rows, dimension);
-  const end = clock.now();
-  const [mine = 0, theirs = 0] = await buildInTurns([ours, peer], n, SLICES, clock);
-  return { ours, peer, spent: [between - start + mine, end - between + theirs] };
+  const library = await loadHere();
+  const [ours, first] = await timed(() => OurSide.create(rows, dimension, clock));
+  const [oneByOne, second] = await timed(() => OneByOne.create(rows, dimension, clock));
+  const [peer, third] = await timed(async () => new PeerSide(library, rows, dimension));
+  const sides = [ours, oneByOne, peer];
+  const [mine = 0, single = 0, theirs = 0] = await buildInTurns(sides, n, SLICES, clock);
+  return { ours, oneByOne, peer, spent: [first + mine, second + single, third + theirs] };
 }
 
 /** For each side, searches with a given ef; those of the peer hold until another ef is given. */
@@ -102,37 +117,56 @@ async function measure(settings: IndexSettings): Promise<IndexMeasures> {
   console.info(`built: ${built.spent.map((ms) => `${(ms / 1000).toFixed(2)} s`).join(', ')}`);
   const walks = walksOf(built);
   const efs = { ours: findEf('ours', walks.ours, data), peer: findEf('peer', walks.peer, data) };
+  const single = (ef: number) => (query: Float32Array) => built.oneByOne.walk(query, ef);
+  const one_by_one = sideOf(built.spent[1], findEf('one by one', single, data));
+  built.oneByOne.close();
   console.info(`recall ${BAR} at ef ${efs.ours.reached.ef}, ${efs.peer.reached.ef}`);
   const searches = {
     ours: walks.ours(efs.ours.reached.ef),
     peer: walks.peer(efs.peer.reached.ef),
     byDefault: (query: Float32Array) => built.ours.byDefault(query),
     exact: (query: Float32Array) => built.ours.exact(query),
+    exact10k: await exactSearch(data.rows, settings.dimension, Math.min(settings.n, EXACT_ROWS)),
   };
   const measured = await measureSearches(searches, data, settings.rounds);
   const { recall } = measured.exact;
   if (recall < LEAST_EXACT) throw new Error(`Recall of the exact scan is ${recall}.`);
-  return gather(built, efs, measured);
+  await built.peer.save();
+  await saveRows(data.rows, settings.dimension);
+  return gather(built, efs, measured, one_by_one);
+}
+
+/** In a page of its own, after {@link measure} has saved both. */
+async function open({ dimension, n }: IndexSettings, ef: number): Promise<OpenMeasures> {
+  const { queries } = await readQueries(dimension);
+  const query = queries[0] as Float32Array;
+  const library = await loadHere();
+  const [theirs, peer_ms] = await timed(() => openPeerAndSearch(library, query, n, ef));
+  const [ours, ours_ms] = await timed(() => openAndSearch(query));
+  if (ours[0] !== theirs[0]) throw new Error('After opening, the two find another nearest row.');
+  return { ours_ms, peer_ms };
 }
 
 type Side = 'ours' | 'peer';
 
+const sideOf = (build_ms: number, { ladder, reached }: EfSearch) => ({
+  build_ms,
+  recall_at_ef: ladder,
+  ef: reached.ef,
+});
+
 function gather(
   { ours, spent }: Built,
   efs: Readonly<Record<Side, EfSearch>>,
-  measured: Readonly<Record<Side | 'byDefault' | 'exact', SearchMeasures>>,
+  measured: Readonly<Record<Side | 'byDefault' | 'exact' | 'exact10k', SearchMeasures>>,
+  one_by_one: IndexMeasures['ours']['one_by_one'],
 ): IndexMeasures {
-  const side = (name: Side, build_ms: number) => ({
-    build_ms,
-    recall_at_ef: efs[name].ladder,
-    ef: efs[name].reached.ef,
-    search: measured[name],
-  });
-  const { byDefault: by_default, exact } = measured;
+  const { byDefault: by_default, exact, exact10k } = measured;
+  const rest = { by_default, exact, exact10k, bytes_a_row: ours.bytesARow, one_by_one };
   return {
-    ours: { ...side('ours', spent[0]), by_default, exact, bytes_a_row: ours.bytesARow },
-    peer: side('peer', spent[1]),
+    ours: { ...sideOf(spent[0], efs.ours), search: measured.ours, ...rest },
+    peer: { ...sideOf(spent[2], efs.peer), search: measured.peer },
   };
 }
 
-Object.assign(globalThis, { measureIndex: measure });
+Object.assign(globalThis, { measureIndex: measure, measureOpen: open });

@@ -15,27 +15,58 @@ interface Graph {
   getCurrentCount(): number;
   setEfSearch(ef: number): void;
   searchKnn(query: Float32Array, count: number, filter: undefined): { neighbors: number[] };
+  writeIndex(filename: string): Promise<boolean>;
+  readIndex(filename: string, mostRows: number): Promise<boolean>;
 }
+
+/** The package, and its way between files in memory and IndexedDB. */
+interface Package {
+  loadHnswlib(): Promise<Hnswlib>;
+  syncFileSystem(direction: 'read' | 'write'): Promise<void>;
+}
+
+const FILE = 'bench-index.bin';
 
 /** Its documented default. */
 const SEED = 100;
 
+export interface Peer extends Hnswlib {
+  readonly sync: Package['syncFileSystem'];
+}
+
 /** Loads the package from where the page's server keeps it. */
-export async function loadPeer(url: string): Promise<Hnswlib> {
-  const { loadHnswlib } = (await import(url)) as { loadHnswlib(): Promise<Hnswlib> };
-  return loadHnswlib();
+export async function loadPeer(url: string): Promise<Peer> {
+  const { loadHnswlib, syncFileSystem } = (await import(url)) as Package;
+  const { HierarchicalNSW } = await loadHnswlib();
+  return { HierarchicalNSW, sync: syncFileSystem };
+}
+
+/** Opens the index that was saved and answers a first query. */
+export async function openPeerAndSearch(
+  library: Peer,
+  query: Float32Array,
+  rows: number,
+  ef: number,
+): Promise<number[]> {
+  await library.sync('read');
+  const graph = new library.HierarchicalNSW('ip', query.length, '');
+  await graph.readIndex(FILE, rows);
+  graph.setEfSearch(ef);
+  return graph.searchKnn(query, LIMIT, undefined).neighbors;
 }
 
 export class PeerSide implements Builder {
   readonly #graph: Graph;
   readonly #rows: Float32Array;
   readonly #dimension: number;
+  readonly #library: Peer;
 
-  constructor(library: Hnswlib, rows: Float32Array, dimension: number) {
+  constructor(library: Peer, rows: Float32Array, dimension: number) {
     this.#graph = new library.HierarchicalNSW('ip', dimension, '');
     this.#graph.initIndex(rows.length / dimension, M, EF_CONSTRUCTION, SEED);
     this.#rows = rows;
     this.#dimension = dimension;
+    this.#library = library;
   }
 
   insertTo(rows: number): void {
@@ -48,6 +79,12 @@ export class PeerSide implements Builder {
 
   /** Nothing is left to do once all rows are in. */
   finish(): void {}
+
+  /** Saves the index for a later page. */
+  async save(): Promise<void> {
+    await this.#graph.writeIndex(FILE);
+    await this.#library.sync('write');
+  }
 
   /** For the searches that follow. */
   setEf(ef: number): void {

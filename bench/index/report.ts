@@ -1,8 +1,8 @@
 /** What the index benchmark says: a table, a file, and a last line. */
 import {
+  type AllMeasures,
   BAR,
   EF_CONSTRUCTION,
-  type IndexMeasures,
   type IndexSettings,
   LIMIT,
   M,
@@ -18,9 +18,13 @@ export interface IndexLine {
   readonly search_p95_ratio: number;
   readonly recall: number;
   readonly peer_recall: number;
+  readonly open_ratio: number;
+  readonly exact10k_ms: number;
+  readonly kernel_gzip: number;
 }
 
-export function lineOf(n: number, { ours, peer }: IndexMeasures): IndexLine {
+export function lineOf(n: number, measures: AllMeasures): IndexLine {
+  const { ours, peer, open, kernel_gzip } = measures;
   return {
     suite: 'index',
     n,
@@ -29,6 +33,9 @@ export function lineOf(n: number, { ours, peer }: IndexMeasures): IndexLine {
     search_p95_ratio: rounded(peer.search.p95_ms / ours.search.p95_ms, 2),
     recall: rounded(ours.search.recall, 4),
     peer_recall: rounded(peer.search.recall, 4),
+    open_ratio: rounded(open.peer_ms / open.ours_ms, 2),
+    exact10k_ms: rounded(ours.exact10k.p50_ms, 4),
+    kernel_gzip,
   };
 }
 
@@ -51,7 +58,7 @@ export interface Circumstances {
 export function fileOf(
   settings: IndexSettings,
   queries: number,
-  measures: IndexMeasures,
+  measures: AllMeasures,
   circumstances: Circumstances,
 ): string {
   const content = {
@@ -66,8 +73,8 @@ export function fileOf(
 }
 
 /** The table, one row a line. */
-export function tableOf(n: number, measures: IndexMeasures): string[] {
-  const { ours, peer } = measures;
+export function tableOf(n: number, measures: AllMeasures): string[] {
+  const { ours, peer, open } = measures;
   const line = lineOf(n, measures);
   const steps = [...ours.recall_at_ef, ...peer.recall_at_ef].map(({ ef }) => ef);
   const efs = [...new Set(steps)].sort((a, b) => a - b);
@@ -76,6 +83,14 @@ export function tableOf(n: number, measures: IndexMeasures): string[] {
   return aligned([
     [`n ${n}`, 'whorl', 'hnswlib-wasm', 'ratio'],
     ['build', seconds(ours.build_ms), seconds(peer.build_ms), `${line.build_ratio}`],
+    [
+      'one by one',
+      seconds(ours.one_by_one.build_ms),
+      '',
+      `${rounded(peer.build_ms / ours.one_by_one.build_ms, 2)}`,
+    ],
+    [`  ef for ${BAR}`, `${ours.one_by_one.ef}`, '', ''],
+    ['open, first search', seconds(open.ours_ms), seconds(open.peer_ms), `${line.open_ratio}`],
     ...efs.map((ef) => [`recall@${LIMIT}, ef ${ef}`, at('ours', ef), at('peer', ef), '']),
     [`smallest ef for ${BAR}`, `${ours.ef}`, `${peer.ef}`, ''],
     ['  recall', ours.search.recall.toFixed(4), peer.search.recall.toFixed(4), ''],
@@ -86,6 +101,8 @@ export function tableOf(n: number, measures: IndexMeasures): string[] {
     ['  recall', ours.by_default.recall.toFixed(4), '', ''],
     ['exact scan p50', ms(ours.exact.p50_ms), '', ''],
     ['  recall', ours.exact.recall.toFixed(4), '', ''],
+    ['exact scan of 10k', ms(ours.exact10k.p50_ms), '', ''],
+    ['kernel, gzip', `${measures.kernel_gzip}`, '', ''],
     ['bytes a row', ours.bytes_a_row.toFixed(0), '', ''],
   ]);
 }

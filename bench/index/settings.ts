@@ -3,6 +3,8 @@ import type { RecallAtEf, SearchTimes } from './measures.ts';
 
 export const LIMIT = 10;
 export const M = 48;
+/** Rows of the exact scan that stands in the last line. */
+export const EXACT_ROWS = 10_000;
 export const EF_CONSTRUCTION = 200;
 /** The recall at which searches are compared. */
 export const BAR = 0.99;
@@ -37,9 +39,26 @@ export interface OurMeasures extends SideMeasures {
   readonly exact: SearchMeasures;
   /** Bytes of WASM memory a row: floats, codes and graph. */
   readonly bytes_a_row: number;
+  /** The same rows one by one, each linked before the next comes. */
+  readonly one_by_one: Omit<SideMeasures, 'search'>;
+  /** Comparing the first {@link EXACT_ROWS} rows, or all where there are fewer. */
+  readonly exact10k: SearchMeasures;
+}
+
+/** Milliseconds from saved vectors or a saved index to the answer of a first search, in a fresh page. */
+export interface OpenMeasures {
+  readonly ours_ms: number;
+  readonly peer_ms: number;
 }
 
 export interface IndexMeasures {
   readonly ours: OurMeasures;
   readonly peer: SideMeasures;
+}
+
+/** All that a run measured. */
+export interface AllMeasures extends IndexMeasures {
+  readonly open: OpenMeasures;
+  /** Bytes of our kernel, gzip level 9. */
+  readonly kernel_gzip: number;
 }

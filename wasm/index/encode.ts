@@ -216,17 +216,35 @@ export function appendRows(count: u32): i32 {
 /** Compares with a row from now on: its codes become the query's. */
 export function queryByRow(row: u32, codes: usize): void {
   let from = recordOf(row);
-  const record = from;
   const end = from + padded;
   while (from < end) {
     v128.store(codes, v128.load_ext<i8>(from));
     from += 8;
     codes += 16;
   }
+  termsByRow(row);
+}
+
+/** Compares with a row from now on, whose inner products are known otherwise. */
+export function termsByRow(row: u32): void {
+  const record = recordOf(row);
   const offset = load<f32>(offsetAt(record));
   queryScale = load<f32>(scaleAt(record)) * <f32>(metric == L2 ? 2 : 1);
   queryOffset = metric == L2 ? offset : 0;
   queryWeight = metric == L2 ? 1 : metric == IP ? -offset : 0;
+}
+
+/**
+ * Half the squared length of a row as rows are linked, so that `distance + halfSquare(a) + halfSquare(b)`
+ * is half the squared distance of two rows. L2: 0, its distance is the squared one already.
+ */
+export function halfSquare(row: u32): f32 {
+  if (metric == L2) return 0;
+  if (metric == COSINE) return 0.5;
+  const record = recordOf(row);
+  const norm = load<f32>(normAt(record));
+  const filled = load<f32>(offsetAt(record));
+  return <f32>0.5 * (norm * norm + filled * filled);
 }
 
 /** Scales the query's floats to length 1. */

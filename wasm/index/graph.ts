@@ -85,6 +85,13 @@ export function visit(row: u32): bool {
   return before;
 }
 
+/** Whether a row is marked. */
+// @ts-ignore: decorator
+@inline
+export function isVisited(row: u32): bool {
+  return <u32>load<u8>(visited + <usize>row) == epoch;
+}
+
 // Upper layers
 
 function slotOf(slot: u32): usize {

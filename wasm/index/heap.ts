@@ -158,3 +158,40 @@ export function sortKeys(base: usize, count: i32): void {
     gap = gap == 40 ? 13 : gap == 13 ? 4 : 1;
   }
 }
+
+/**
+ * Moves the `least` smallest of distinct keys to the front, in any order, and up to `slack` of the next;
+ * how many are in front. Quickselect that always swaps and moves on by the outcome of a comparison: a
+ * branch would be guessed wrong half the time.
+ */
+export function selectKeys(base: usize, count: i32, least: i32, slack: i32): i32 {
+  let low = 0;
+  let high = count;
+  while (high > least + slack) {
+    const pivot = middleOf(
+      keyAt(base, low),
+      keyAt(base, (low + high) >> 1),
+      keyAt(base, high - 1),
+    );
+    let less = low;
+    for (let i = low; i < high; i++) {
+      const key = keyAt(base, i);
+      setKey(base, i, keyAt(base, less));
+      setKey(base, less, key);
+      less += <i32>(key < pivot);
+    }
+    if (less >= least) high = less;
+    else if (less > low) low = less;
+    else break;
+    if (high - low < 3) break;
+  }
+  if (high > least + slack) {
+    sortKeys(base + (<usize>low << 3), high - low);
+    return least;
+  }
+  return high;
+}
+
+function middleOf(a: u64, b: u64, c: u64): u64 {
+  return max(min(a, b), min(max(a, b), c));
+}

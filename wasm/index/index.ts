@@ -3,30 +3,41 @@
  * until the next call that may allocate. Nothing is checked here that the host checks: dimensions,
  * limits, and every number of a graph that is put in.
  */
+import {
+  answerLinks, chooseNearest, keepAnchors, layBulk, linkAbove, makeNodes, nodesAt, orderNodes, proveNodes, takeSample, writeLists,
+} from './bulk';
 import { appendRows, layQuery, queryFloats, takeQuery, trueDistance } from './encode';
 import {
   clearGraph, countLinks, entry, inserted, layGraph, linksIn, makeNode, reserveVisited, setEntry, setInserted, top,
 } from './graph';
 import { distanceOf, keyAt, reserveNear } from './heap';
 import { insertRows, layInsertion } from './insert';
+import { assignNodes, layLeaders, leadersAt, leavesAt, membersAt, packLeaders, sortLeaves } from './leaders';
+import { joinLeaf, layLeaf, openLeaf } from './leaf';
 import { allocate, limitMemory, usedBytes } from './memory';
 import {
-  COSINE, degree0, floatsOf, L2, layRows, levelOf, metric, padded, recordOf, reserveBlocks, rowCount, rowsPerBlock, twinOf,
+  commitRows, degree0, floatsOf, inLinksOf, L2, layRows, levelOf, linksOf, metric, padded, recordOf, recordStride, reserveBlocks, rowsPerBlock, twinOf,
 } from './rows';
 import { bestKeys, finishBest, layScan, scanAllowed, scanRows, startBest } from './scan';
 import { searchGraph } from './walk';
 
 export {
-  clearGraph, countLinks, floatsOf, insertRows, levelOf, limitMemory, linksIn, makeNode, rowsPerBlock, scanRows, searchGraph,
+  clearGraph, countLinks, floatsOf, inLinksOf, insertRows, levelOf, limitMemory, linksIn, linksOf, makeNode, rowsPerBlock, scanRows, searchGraph,
   setEntry, setInserted, startBest, takeQuery, twinOf, usedBytes, appendRows,
+  // Bulk build
+  answerLinks, assignNodes, chooseNearest, commitRows, joinLeaf, keepAnchors, layBulk, layLeaders, layLeaf, leadersAt,
+  leavesAt, linkAbove, makeNodes, membersAt, nodesAt, openLeaf, orderNodes, packLeaders, recordOf, recordStride, sortLeaves,
+  proveNodes, takeSample, writeLists,
 };
 
 /** Hits for which there is always memory. */
 const FEW: i32 = 1024;
 
-/** Sets up an index; false when memory is exhausted. `links` is M, or 0 for no graph. */
-export function setUp(dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32): bool {
-  layRows(dimension, metricCode, 2 * links);
+/** Sets up an index; false when memory is exhausted. `links` is M, or 0 for no graph; `floats`: keep them. */
+export function setUp(
+  dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32, floats: bool,
+): bool {
+  layRows(dimension, metricCode, 2 * links, floats);
   if (!layQuery() || !layScan() || !startBest(FEW)) return false;
   return links == 0 || (layGraph(links) && layInsertion(efConstruction, seed));
 }

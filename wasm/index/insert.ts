@@ -9,6 +9,7 @@
  * And a list that is chosen anew keeps rows that have no other link in layer 0: the paper's choice alone
  * leaves rows that nothing leads to where lengths or densities differ much.
  */
+import { choose, chosen, layChoice } from './choose';
 import { queryByRow } from './encode';
 import {
   batchDistances, batchRows, becomeTwin, compareBatch, countIn, countOut, degree, entry, inserted, linksIn, makeNode, NONE, sameCodes,
@@ -16,7 +17,8 @@ import {
 } from './graph';
 import { distanceOf, keyAt, keyOf, setKey, sortKeys } from './heap';
 import { allocate } from './memory';
-import { degree0, inLinksOf, IP, metric, offsetAt, padded, recordOf, rowCount } from './rows';
+import { degree0, inLinksOf, IP, levelOf, metric, offsetAt, padded, recordOf, rowCount } from './rows';
+import { layProof } from './prove';
 import { descend, entryKey, found, reserveWalk, walk } from './walk';
 
 /** Layers above 0, at most. */
@@ -29,8 +31,7 @@ let seed: u32 = 0;
 /** Codes of the row that is inserted, and of a row whose links are chosen. */
 let rowCodes: usize = 0;
 let otherCodes: usize = 0;
-/** Rows already chosen, and the candidates of a full list. */
-let chosen: usize = 0;
+/** The candidates of a full list. */
 let candidates: usize = 0;
 
 /** Prepares insertion; false when memory is exhausted. */
@@ -39,13 +40,12 @@ export function layInsertion(efConstruction: i32, levelSeed: u32): bool {
   seed = levelSeed;
   rowCodes = allocate(<u64>padded << 1);
   otherCodes = allocate(<u64>padded << 1);
-  chosen = allocate(<u64>(degree0 + 8) << 2);
   candidates = allocate(<u64>(degree0 + 8) << 3);
-  return reserveWalk(breadth) && rowCodes != 0 && otherCodes != 0 && chosen != 0 && candidates != 0;
+  return reserveWalk(breadth) && layChoice(degree0) && layProof() && rowCodes != 0 && otherCodes != 0 && candidates != 0;
 }
 
 /** A row's level: geometric with ratio 1 / M, from seed and row alone, so that order does not matter. */
-function drawLevel(row: u32): i32 {
+export function drawLevel(row: u32): i32 {
   let h = (row + 1) * 0x9e3779b1 + seed * 0x85ebca6b;
   h = (h ^ (h >> 16)) * 0x7feb352d;
   h = (h ^ (h >> 15)) * 0x846ca68b;
@@ -57,34 +57,6 @@ function drawLevel(row: u32): i32 {
     threshold /= <u32>degree;
   }
   return level;
-}
-
-/** Whether a candidate is nearer to the row than to each of the chosen. */
-function isApart(row: u32, distance: f32, chosenCount: i32): bool {
-  if (chosenCount == 0) return true;
-  queryByRow(row, otherCodes);
-  for (let from = 0; from < chosenCount; from += 4) {
-    const count = min(4, chosenCount - from);
-    v128.store(batchRows, v128.load(chosen + (<usize>from << 2)));
-    compareBatch(otherCodes, count);
-    for (let i = 0; i < count; i++) {
-      if (load<f32>(batchDistances + (<usize>i << 2)) <= distance) return false;
-    }
-  }
-  return true;
-}
-
-/** Chooses at most `most` of the sorted keys, spread in all directions, into `chosen`; their number. */
-function choose(keys: usize, count: i32, most: i32): i32 {
-  let kept = 0;
-  for (let i = 0; i < count && kept < most; i++) {
-    const key = keyAt(keys, i);
-    const row = <u32>key;
-    if (!isApart(row, distanceOf(key), kept)) continue;
-    store<u32>(chosen + (<usize>kept << 2), row);
-    kept++;
-  }
-  return kept;
 }
 
 function isChosen(row: u32, kept: i32): bool {
@@ -173,12 +145,12 @@ function findTwin(row: u32, count: i32): u32 {
   return NONE;
 }
 
-/** Chooses the links of a new node from its top layer down to 0; its twin, if one is met, or NONE. */
-function chooseLinks(row: u32, level: i32): u32 {
+/** Chooses the links of a new node from its top layer down to `lowest`; its twin, if one is met, or NONE. */
+function chooseLinks(row: u32, level: i32, lowest: i32): u32 {
   queryByRow(row, rowCodes);
   let key = entryKey(rowCodes);
   for (let layer = top; layer > level; layer--) key = descend(rowCodes, key, layer);
-  for (let layer = min(level, top); layer >= 0; layer--) {
+  for (let layer = min(level, top); layer >= lowest; layer--) {
     queryByRow(row, rowCodes);
     startVisit();
     visit(row);
@@ -191,9 +163,9 @@ function chooseLinks(row: u32, level: i32): u32 {
   return NONE;
 }
 
-/** Links the neighbours of a new node back to it. */
-function linkNeighbours(row: u32, level: i32): void {
-  for (let layer = min(level, top); layer >= 0; layer--) {
+/** Links the neighbours of a new node back to it, from its top layer down to `lowest`. */
+function linkNeighbours(row: u32, level: i32, lowest: i32): void {
+  for (let layer = min(level, top); layer >= lowest; layer--) {
     const at = linksIn(row, layer);
     const count = load<u32>(at);
     if (layer == 0) countNew(at);
@@ -209,14 +181,23 @@ function insertRow(row: u32): bool {
     setEntry(row, level);
     return true;
   }
-  const twin = chooseLinks(row, level);
+  const twin = chooseLinks(row, level, 0);
   if (twin != NONE) {
     becomeTwin(row, twin);
     return true;
   }
-  linkNeighbours(row, level);
+  linkNeighbours(row, level, 0);
   if (level > top) setEntry(row, level);
   return true;
+}
+
+/** Links a node in the layers above 0 only. */
+export function insertAbove(row: u32): void {
+  const level = <i32>load<u8>(levelOf(row));
+  if (entry == NONE) return setEntry(row, level);
+  chooseLinks(row, level, 1);
+  linkNeighbours(row, level, 1);
+  if (level > top) setEntry(row, level);
 }
 
 /** Inserts the next rows, at most `count`; how many were, or -1 when memory was exhausted before one was. */

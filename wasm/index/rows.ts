@@ -3,7 +3,7 @@
  * block is one piece of memory, so that growing moves nothing:
  *
  *     records   codes (int8, padded), then scale, offset, error, norm (float32)   one row after the other
- *     floats    the vector as it was given (float32, padded with zeros)
+ *     floats    the vector as it was given (float32, padded with zeros); absent where only codes are kept
  *     links     layer 0 of the graph: a count and up to `degree0` row numbers
  *     upper     first slot of the row's upper layers
  *     twin      next row of the same codes, plus one; 0 ends the chain
@@ -32,6 +32,8 @@ export let metric: i32 = IP;
 export let padded: usize = 0;
 /** Most links in layer 0; 0 where there is no graph. */
 export let degree0: i32 = 0;
+/** Whether the floats of rows are kept; without them rows are known by their codes alone. */
+export let keepsFloats: bool = true;
 export let rowCount: u32 = 0;
 
 let shift: u32 = 0;
@@ -51,8 +53,9 @@ let tableCapacity: u32 = 0;
 let blockCount: u32 = 0;
 
 /** Sets the layout; called once. */
-export function layRows(dimension: i32, metricCode: i32, links: i32): void {
+export function layRows(dimension: i32, metricCode: i32, links: i32, floats: bool): void {
   metric = metricCode;
+  keepsFloats = floats;
   padded = <usize>((dimension + 15) & ~15);
   degree0 = links;
   shift = 4;
@@ -62,7 +65,7 @@ export function layRows(dimension: i32, metricCode: i32, links: i32): void {
   recordBytes = padded + META;
   linkBytes = links > 0 ? <usize>(links + 1) << 2 : 0;
   floatsAt = recordBytes * rows;
-  linksAt = floatsAt + padded * 4 * rows;
+  linksAt = floatsAt + (floats ? padded * 4 * rows : 0);
   upperAt = linksAt + linkBytes * rows;
   const perNode: usize = links > 0 ? 4 * rows : 0;
   twinAt = upperAt + perNode;

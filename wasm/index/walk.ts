@@ -4,7 +4,7 @@
  */
 import { allocate } from './memory';
 import {
-  batchDistances, batchRows, compareBatch, compareOne, entry, linksIn, startVisit, top, visit,
+  batchDistances, batchRows, compareBatch, compareOne, entry, isVisited, linksIn, startVisit, top, visit,
 } from './graph';
 import { queryCodes } from './encode';
 import {
@@ -91,6 +91,26 @@ export function walk(codes: usize, start: u64, breadth: i32, layer: i32, bitmap:
     if (count == 0) continue;
     compareBatch(codes, count);
     take(count, breadth, bitmap);
+  }
+  sortFar(found, foundCount);
+  return foundCount;
+}
+
+/** As {@link walk} in layer 0, but ends when it meets a row. */
+export function walkTo(codes: usize, start: u64, breadth: i32, target: u32): i32 {
+  clearNear();
+  foundCount = 0;
+  visit(<u32>start);
+  pushNear(start);
+  pushFar(found, foundCount++, start);
+  while (nearCount > 0 && !isVisited(target)) {
+    const next = nearest();
+    if (foundCount >= breadth && next > keyAt(found, 0)) break;
+    popNear();
+    const count = gather(<u32>next, 0);
+    if (count == 0) continue;
+    compareBatch(codes, count);
+    take(count, breadth, 0);
   }
   sortFar(found, foundCount);
   return foundCount;

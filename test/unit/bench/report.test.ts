@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readOptions } from '../../../bench/index/options.ts';
 import { fileOf, lineOf, tableOf } from '../../../bench/index/report.ts';
-import type { IndexMeasures } from '../../../bench/index/settings.ts';
+import type { AllMeasures } from '../../../bench/index/settings.ts';
 
 const times = (p50_ms: number, recall: number) => ({
   recall,
@@ -11,7 +11,7 @@ const times = (p50_ms: number, recall: number) => ({
   slowest_round_ms: 1.5 * p50_ms,
 });
 
-const MEASURES: IndexMeasures = {
+const MEASURES: AllMeasures = {
   ours: {
     build_ms: 3000,
     recall_at_ef: [{ ef: 128, recall: 0.99123456 }],
@@ -20,6 +20,8 @@ const MEASURES: IndexMeasures = {
     by_default: times(0.3, 0.9987),
     exact: times(0.4, 1),
     bytes_a_row: 2400.4,
+    one_by_one: { build_ms: 4000, recall_at_ef: [{ ef: 128, recall: 0.992 }], ef: 110 },
+    exact10k: times(0.15, 1),
   },
   peer: {
     build_ms: 10_000,
@@ -30,6 +32,8 @@ const MEASURES: IndexMeasures = {
     ef: 200,
     search: { ...times(1.7, 0.9901), p95_ms: 2 },
   },
+  open: { ours_ms: 200, peer_ms: 1300 },
+  kernel_gzip: 9999,
 };
 
 const CIRCUMSTANCES = {
@@ -55,6 +59,9 @@ describe('the report', () => {
       search_p95_ratio: 5,
       recall: 0.9902,
       peer_recall: 0.9901,
+      open_ratio: 6.5,
+      exact10k_ms: 0.15,
+      kernel_gzip: 9999,
     });
   });
 
@@ -76,13 +83,19 @@ describe('the report', () => {
     expect(rows.filter((row) => row.includes('ef 128'))).toHaveLength(1);
     expect(rows.find((row) => row.includes('ef 256'))).toMatch(/ef 256\s+0\.9950$/);
     expect(rows.find((row) => row.startsWith('build'))).toMatch(/3\.00 s\s+10\.00 s\s+3\.33$/);
+    expect(rows.find((row) => row.startsWith('one by one'))).toMatch(/4\.00 s\s+2\.5$/);
+    expect(rows.find((row) => row.startsWith('open'))).toMatch(/0\.20 s\s+1\.30 s\s+6\.5$/);
   });
 });
 
 describe('options', () => {
   it('have defaults', () => {
-    expect(readOptions([])).toEqual({ n: 20_000, rounds: 7, dimension: 384 });
-    expect(readOptions(['--rounds', '3', '--n', '5000'])).toMatchObject({ n: 5000, rounds: 3 });
+    const common = { rounds: 7, dimension: 384 };
+    expect(readOptions([])).toEqual([
+      { n: 20_000, ...common },
+      { n: 93_150, ...common },
+    ]);
+    expect(readOptions(['--rounds', '3', '--n', '5000'])).toMatchObject([{ n: 5000, rounds: 3 }]);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  DEFAULT_EF,
+  defaultEf,
   EXACT_BELOW,
   planSearch,
   type SearchFacts,
@@ -12,7 +12,7 @@ const LARGE: SearchFacts = {
   trusted: true,
   allowed: 93_150,
   limit: 10,
-  ef: DEFAULT_EF,
+  ef: defaultEf(93_150),
   exactBelow: EXACT_BELOW,
   exact: false,
   walk: false,
@@ -22,11 +22,18 @@ const kindOf = (facts: Partial<SearchFacts>) => planSearch({ ...LARGE, ...facts 
 
 describe('planSearch', () => {
   it('walks large indexes', () => {
-    expect(planSearch(LARGE)).toEqual({ kind: 'graph', breadth: DEFAULT_EF });
+    expect(planSearch(LARGE)).toEqual({ kind: 'graph', breadth: defaultEf(93_150) });
+  });
+
+  it('keeps more nodes among more rows', () => {
+    expect(defaultEf(0)).toBe(384);
+    expect(defaultEf(20_000)).toBe(384);
+    expect(defaultEf(40_000)).toBe(464);
+    expect(defaultEf(93_150)).toBe(562);
   });
 
   it('keeps at least as many nodes as hits are wanted', () => {
-    expect(planSearch({ ...LARGE, limit: 500 })).toEqual({ kind: 'graph', breadth: 500 });
+    expect(planSearch({ ...LARGE, limit: 900 })).toEqual({ kind: 'graph', breadth: 900 });
   });
 
   it('compares all where few rows match', () => {
@@ -39,7 +46,9 @@ describe('planSearch', () => {
     expect(kindOf({ limit: 5000 })).toBe('exact');
     expect(kindOf({ allowed: 46_000 })).toBe('exact');
     expect(kindOf({ allowed: 46_000, ef: 100 })).toBe('graph');
-    expect(kindOf({ rows: 20_000, inserted: 20_000, allowed: 20_000 })).toBe('exact');
+    const few = { rows: 20_000, inserted: 20_000, allowed: 20_000 };
+    expect(kindOf({ ...few, ef: defaultEf(20_000) })).toBe('graph');
+    expect(kindOf({ ...few, rows: 15_000, inserted: 15_000, allowed: 15_000 })).toBe('exact');
   });
 
   it('compares all while most rows are not in the graph', () => {

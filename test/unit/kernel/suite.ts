@@ -1,4 +1,5 @@
 /** The whole suite of the vector index. */
+import { describeBulk } from './bulk-suite.ts';
 import { describeExactScan } from './exact-suite.ts';
 import { describeFilters, describeGraph, describeTrial } from './graph-suite.ts';
 import { describeRows } from './rows-suite.ts';
@@ -8,6 +9,7 @@ import { describeSnapshots } from './snapshot-suite.ts';
 export function describeVectorIndex(mutants: number): void {
   describeExactScan();
   describeGraph();
+  describeBulk();
   describeTrial();
   describeFilters();
   describeRows();

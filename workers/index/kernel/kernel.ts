@@ -16,6 +16,7 @@ export interface IndexKernel {
     links: number,
     efConstruction: number,
     seed: number,
+    floats: number,
   ): number;
   reserveRows(rows: number): number;
   appendRows(count: number): number;
@@ -45,6 +46,33 @@ export interface IndexKernel {
   linksIn(row: number, layer: number): number;
   levelOf(row: number): number;
   twinOf(row: number): number;
+  linksOf(row: number): number;
+  inLinksOf(row: number): number;
+  // Bulk build; see `bulk.ts`.
+  commitRows(rows: number): void;
+  recordOf(row: number): number;
+  recordStride(): number;
+  layBulk(rows: number, keep: number, degree: number, alpha: number): number;
+  makeNodes(from: number, to: number): number;
+  nodesAt(): number;
+  takeSample(shift: number): number;
+  orderNodes(from: number): void;
+  linkAbove(from: number, to: number): void;
+  layLeaders(rows: number, nodes: number, most: number): number;
+  leadersAt(): number;
+  packLeaders(count: number, fan: number): void;
+  assignNodes(nodes: number, from: number, to: number): void;
+  sortLeaves(nodes: number, count: number, ranks: number): void;
+  membersAt(): number;
+  leavesAt(): number;
+  layLeaf(rows: number): number;
+  openLeaf(leader: number, from: number, rows: number, step: number): void;
+  joinLeaf(pairs: number): number;
+  keepAnchors(from: number, to: number): void;
+  chooseNearest(from: number, to: number): void;
+  answerLinks(from: number, to: number): void;
+  writeLists(from: number, to: number): void;
+  proveNodes(from: number, to: number): void;
 }
 
 let compiled: Promise<WebAssembly.Module> | null = null;
@@ -65,14 +93,19 @@ function kernelModule(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
-/** A fresh instance with a memory of its own. */
-export async function instantiateKernel(): Promise<IndexKernel> {
-  const instance = await WebAssembly.instantiate(await kernelModule(), {
-    env: {
-      abort() {
-        throw new WhorlError('internal', 'The vector index stopped itself.');
-      },
+const IMPORTS = {
+  env: {
+    abort() {
+      throw new WhorlError('internal', 'The vector index stopped itself.');
     },
-  });
-  return instance.exports as unknown as IndexKernel;
+  },
+};
+
+/** Fresh instances of the compiled kernel, each with a memory of its own, without waiting. */
+export type KernelMaker = () => IndexKernel;
+
+/** Compiles the kernel, once a thread. */
+export async function kernelMaker(): Promise<KernelMaker> {
+  const module = await kernelModule();
+  return () => new WebAssembly.Instance(module, IMPORTS).exports as unknown as IndexKernel;
 }

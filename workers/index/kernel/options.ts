@@ -26,7 +26,7 @@ export interface VectorIndexOptions {
 export interface VectorSearchOptions {
   /** Hits, at least 1; fewer are returned where fewer rows match. */
   readonly limit: number;
-  /** Nodes that a walk keeps: more find more and take longer; 1..65,536, default 384. */
+  /** Nodes that a walk keeps: more find more and take longer; 1..65,536, default 384, more above 20,000 rows. */
   readonly ef?: number;
   /** Rows that may be returned: bit `i & 31` of word `i >>> 5` is row i; a word for each 32 rows. Default all. */
   readonly allowed?: Uint32Array;

@@ -4,8 +4,10 @@
  * bitmap that a search is given. It uses nothing global but WebAssembly.
  */
 import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
+import { bulkSettings, paysInBulk } from './bulk.ts';
+import { bulkGraph } from './bulk-graph.ts';
 import { readGraph, writeGraph } from './graph-io.ts';
-import { type IndexKernel, instantiateKernel } from './kernel.ts';
+import { type IndexKernel, type KernelMaker, kernelMaker } from './kernel.ts';
 import {
   type CheckedIndexOptions,
   checkIndexOptions,
@@ -13,18 +15,20 @@ import {
   type VectorIndexOptions,
   type VectorSearchOptions,
 } from './options.ts';
-import { DEFAULT_EF, planSearch, type SearchPlan } from './plan.ts';
+import { defaultEf, planSearch, type SearchPlan } from './plan.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
+import {
+  bitsSet,
+  copyVectors,
+  outOfMemory,
+  putBitmap,
+  takeHits,
+  type VectorHits,
+} from './transfer.ts';
 import { GraphTrial } from './trial.ts';
 
 export type { VectorIndexOptions, VectorSearchOptions } from './options.ts';
-
-/** Rows and their scores, best first. */
-export interface VectorHits {
-  readonly rows: Uint32Array;
-  /** IP, COSINE: descending; L2: squared distance, ascending. Computed from the float32 vectors. */
-  readonly scores: Float32Array;
-}
+export type { VectorHits } from './transfer.ts';
 
 /** Codes of `wasm/index/rows.ts`. */
 const METRICS = { IP: 0, COSINE: 1, L2: 2 } as const;
@@ -39,9 +43,15 @@ export class VectorIndex {
   #count = 0;
   readonly #trial = new GraphTrial();
   #restored = false;
+  readonly #makeKernel: KernelMaker;
+  /** A graph of all rows that is being made, or null. */
+  #bulk: Generator<void, void> | null = null;
+  /** Rows from which on a bulk build finds no memory. */
+  #bulkBelow = Number.POSITIVE_INFINITY;
 
-  private constructor(options: CheckedIndexOptions, kernel: IndexKernel) {
+  private constructor(options: CheckedIndexOptions, kernel: IndexKernel, makeKernel: KernelMaker) {
     this.#options = options;
+    this.#makeKernel = makeKernel;
     this.#shape = { dimension: options.dimension, metric: METRICS[options.metric], M: options.M };
     this.#kernel = kernel;
   }
@@ -52,14 +62,10 @@ export class VectorIndex {
    */
   static async create(options: VectorIndexOptions): Promise<VectorIndex> {
     const checked = checkIndexOptions(options);
-    const kernel = await instantiateKernel();
-    const { dimension, metric, indexType, M, efConstruction, seed, maxBytes } = checked;
-    kernel.limitMemory(maxBytes);
-    const links = indexType === 'HNSW' ? M : 0;
-    if (!kernel.setUp(dimension, METRICS[metric], links, efConstruction, seed)) {
-      throw outOfMemory(kernel, 'the index was not created');
-    }
-    return new VectorIndex(checked, kernel);
+    const makeKernel = await kernelMaker();
+    const kernel = makeKernel();
+    if (!setUp(kernel, checked, true)) throw outOfMemory(kernel, 'the index was not created');
+    return new VectorIndex(checked, kernel, makeKernel);
   }
 
   /** Rows appended so far, which is the number of the next. */
@@ -122,27 +128,59 @@ export class VectorIndex {
 
   /**
    * Inserts pending rows into the graph, then tries it, for about `budgetMs` milliseconds of the clock
-   * `now`, at least a few rows. True when nothing is left to do; always true for `FLAT`.
+   * `now`, at least a few rows. Where most rows are missing, a graph of all is made aside, several times
+   * faster, and put in at the end. True when nothing is left to do; always true for `FLAT`.
    * @throws `out_of_memory`; searches stay correct, pending rows are compared one by one
    */
   build(budgetMs: number, now: () => number): boolean {
     if (this.#options.indexType === 'FLAT') return true;
     return this.#use((kernel) => {
       const end = now() + budgetMs;
-      let pending = this.#count - (kernel.insertedRows() >>> 0);
-      while (pending > 0) {
-        const done = kernel.insertRows(ROWS_PER_LOOK);
-        if (done < 0) {
-          throw outOfMemory(
-            kernel,
-            `all rows are kept, and ${pending} are found without the graph`,
-          );
-        }
-        pending -= done;
-        if (now() >= end) break;
-      }
-      return pending === 0 && this.#try(kernel, end, now);
+      return (
+        this.#linkAll(kernel, end, now) &&
+        this.#linkPending(kernel, end, now) &&
+        this.#try(kernel, end, now)
+      );
     });
+  }
+
+  /** Links all rows at once where that pays; false when the time is up before the end. */
+  #linkAll(kernel: IndexKernel, end: number, now: () => number): boolean {
+    this.#bulk ??= this.#startBulk(kernel);
+    if (this.#bulk === null) return true;
+    try {
+      while (this.#bulk.next().done !== true) if (now() >= end) return false;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      // Made aside, a graph takes more memory for a while than one by one; that way is slower, not worse.
+      this.#bulkBelow = Math.min(this.#bulkBelow, this.#count);
+      kernel.clearGraph();
+    }
+    this.#bulk = null;
+    return now() < end;
+  }
+
+  #startBulk(kernel: IndexKernel): Generator<void, void> | null {
+    const { M, efConstruction, seed } = this.#options;
+    const rows = this.#count;
+    if (rows >= this.#bulkBelow || !paysInBulk(rows, kernel.insertedRows() >>> 0)) return null;
+    const aside = this.#makeKernel();
+    if (!setUp(aside, this.#options, false)) return null;
+    return bulkGraph(kernel, aside, rows, M, bulkSettings(M, efConstruction, seed));
+  }
+
+  /** Inserts pending rows one by one; false when the time is up before the end. */
+  #linkPending(kernel: IndexKernel, end: number, now: () => number): boolean {
+    let pending = this.#count - (kernel.insertedRows() >>> 0);
+    while (pending > 0) {
+      const done = kernel.insertRows(ROWS_PER_LOOK);
+      if (done < 0) {
+        throw outOfMemory(kernel, `all rows are kept, and ${pending} are found without the graph`);
+      }
+      pending -= done;
+      if (now() >= end) break;
+    }
+    return pending === 0;
   }
 
   /** Tries the graph where that is due and searches could use it. True when nothing is left to try. */
@@ -216,6 +254,7 @@ export class VectorIndex {
     return this.#use((kernel) => {
       const parts = parseGraph(bytes, this.#shape, this.#count);
       if (parts === null || !writeGraph(kernel, parts)) return false;
+      this.#bulk = null;
       this.#trial.restart();
       this.#restored = true;
       return true;
@@ -225,6 +264,7 @@ export class VectorIndex {
   /** Lets go of the memory. Later calls throw `closed`. */
   close(): void {
     this.#kernel = null;
+    this.#bulk = null;
   }
 
   /** Share of the ten best for a row's own vector that a walk finds; equal scores count as found. */
@@ -232,7 +272,12 @@ export class VectorIndex {
     this.#setQuery(kernel, this.vector(row));
     const limit = Math.min(10, this.#count);
     const truth = this.#run(kernel, { kind: 'exact' }, limit, 0).scores;
-    const found = this.#run(kernel, { kind: 'graph', breadth: DEFAULT_EF }, limit, 0).scores;
+    const found = this.#run(
+      kernel,
+      { kind: 'graph', breadth: defaultEf(this.#count) },
+      limit,
+      0,
+    ).scores;
     const worst = truth.at(-1) as number;
     const isGood = (score: number) =>
       this.#options.metric === 'L2' ? score <= worst : score >= worst;
@@ -251,7 +296,7 @@ export class VectorIndex {
       trusted: this.#trial.trusted,
       allowed,
       limit,
-      ef: options.ef ?? DEFAULT_EF,
+      ef: options.ef ?? defaultEf(this.#count),
       exactBelow: this.#options.exactBelow,
       exact: options.exact ?? false,
       walk: options.walk ?? false,
@@ -304,12 +349,13 @@ export class VectorIndex {
   }
 }
 
-function outOfMemory(kernel: IndexKernel, kept: string): WhorlError {
-  const used = Math.round(kernel.usedBytes() / 2 ** 20);
-  return new WhorlError(
-    'out_of_memory',
-    `The vector index has no more memory (${used} MiB in use): ${kept}. Close what is not needed, or split the collection.`,
-  );
+/** Gives a kernel its shape; false when memory is exhausted. `floats`: whether it keeps them. */
+function setUp(kernel: IndexKernel, options: CheckedIndexOptions, floats: boolean): boolean {
+  const { dimension, metric, indexType, M, efConstruction, seed, maxBytes } = options;
+  kernel.limitMemory(maxBytes);
+  const links = indexType === 'HNSW' ? M : 0;
+  const shape = [dimension, METRICS[metric], links, efConstruction, seed] as const;
+  return kernel.setUp(...shape, floats ? 1 : 0) !== 0;
 }
 
 function notFinite(what: string, kept: string): WhorlError {
@@ -317,57 +363,4 @@ function notFinite(what: string, kept: string): WhorlError {
     1100,
     `${what} is not finite or longer than 1e18: invalid parameter. ${kept}.`,
   );
-}
-
-/** Copies vectors behind the rows; the padding of a row stays zero. */
-function copyVectors(
-  kernel: IndexKernel,
-  vectors: Float32Array,
-  first: number,
-  dimension: number,
-): void {
-  const memory = new Float32Array(kernel.memory.buffer);
-  const perBlock = kernel.rowsPerBlock();
-  const padded = kernel.paddedDimension();
-  for (let from = 0; from < vectors.length; ) {
-    const row = first + from / dimension;
-    const at = kernel.floatsOf(row) >>> 2;
-    const room = padded === dimension ? (perBlock - (row % perBlock)) * dimension : dimension;
-    memory.set(vectors.subarray(from, from + room), at);
-    from += room;
-  }
-}
-
-function putBitmap(kernel: IndexKernel, allowed: Uint32Array, rows: number): number {
-  const words = Math.ceil(rows / 32);
-  const at = kernel.bitmapOf(words) >>> 0;
-  if (at === 0) throw outOfMemory(kernel, 'all rows are kept');
-  new Uint32Array(kernel.memory.buffer, at, words).set(allowed.subarray(0, words));
-  return at;
-}
-
-/** Bits set among the first `rows`. */
-function bitsSet(bitmap: Uint32Array, rows: number): number {
-  let count = 0;
-  for (let i = 0; i < rows >>> 5; i++) count += ones(bitmap[i] as number);
-  const rest = rows & 31;
-  return rest === 0 ? count : count + ones((bitmap[rows >>> 5] as number) & (2 ** rest - 1));
-}
-
-/** Bits set in a 32-bit word. */
-function ones(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x55555555);
-  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
-  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}
-
-function takeHits(kernel: IndexKernel): VectorHits {
-  const count = kernel.finish();
-  const at = kernel.bestAt() >>> 0;
-  const rows = new Uint32Array(kernel.memory.buffer, at, 2 * count);
-  const scores = new Float32Array(kernel.memory.buffer, at, 2 * count);
-  return {
-    rows: Uint32Array.from({ length: count }, (_, i) => rows[2 * i] as number),
-    scores: Float32Array.from({ length: count }, (_, i) => scores[2 * i + 1] as number),
-  };
 }

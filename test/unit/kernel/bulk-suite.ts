@@ -1,0 +1,115 @@
+/** Graphs of all rows at once; Node and Chromium run it. */
+import { describe, expect, it } from 'vitest';
+import { paysInBulk } from '../../../workers/index/kernel/bulk.ts';
+import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
+import { built, METRICS, now, recall, split, unreachable } from './measures.ts';
+import { clustered, random, rowOf } from './vectors.ts';
+
+const SHAPE = { dimension: 32, metric: 'L2', M: 12, exactBelow: 0 } as const;
+
+async function unbuilt(vectors: Float32Array, maxBytes = 2 ** 32): Promise<VectorIndex> {
+  const index = await VectorIndex.create({ ...SHAPE, indexType: 'HNSW', maxBytes });
+  index.append(vectors);
+  return index;
+}
+
+/** Rows in clumps whose rows are a thousand times nearer to each other than clumps are. */
+function clumps(rows: number, seed: number): Float32Array {
+  return clustered({ rows, dimension: 32, clusters: 8, spread: 0.001, seed });
+}
+
+export function describeBulk(): void {
+  describe('bulk build', () => {
+    it('pays where many rows are missing', () => {
+      expect(paysInBulk(1000, 0)).toBe(false);
+      expect(paysInBulk(20_000, 0)).toBe(true);
+      expect(paysInBulk(20_000, 5000)).toBe(true);
+      expect(paysInBulk(20_000, 15_000)).toBe(false);
+      expect(paysInBulk(20_000, 20_000)).toBe(false);
+    });
+
+    it('answers exactly meanwhile, and takes rows that come meanwhile', async () => {
+      const shape = { rows: 4200, dimension: 32, clusters: 30, spread: 0.4, seed: 5 };
+      const { vectors, queries } = split(shape, 50);
+      const index = await unbuilt(vectors.slice(0, 4000 * 32));
+      for (let step = 0; step < 40; step++) {
+        expect(index.build(0, now)).toBe(false);
+        expect(index.inserted).toBe(0);
+        const query = queries[step]!;
+        const exact = index.search(query, { limit: 10, exact: true });
+        expect(index.search(query, { limit: 10 })).toEqual(exact);
+        expect(index.search(query, { limit: 10, walk: true })).toEqual(exact);
+      }
+      expect(index.append(vectors.slice(4000 * 32))).toBe(4000);
+      while (!index.build(5, now));
+      expect(index.inserted).toBe(4200);
+      expect(index.trusted).toBe(true);
+      expect(recall(index, 'L2', queries, { ef: 128, walk: true })).toBeGreaterThanOrEqual(0.985);
+      expect(unreachable(index, 'L2', 100)).toBe(0);
+    });
+
+    for (const metric of METRICS) {
+      it(`${metric}: clumps of rows are linked with each other and every row is found`, async () => {
+        const vectors = clumps(4000, 17);
+        // A clump of equal rows, and one row far from everything.
+        for (let row = 500; row < 1500; row++) vectors.copyWithin(row * 32, 0, 32);
+        vectors.fill(-7, 3999 * 32);
+        if (metric === 'IP') normalise(vectors);
+        const index = await built(vectors, { ...SHAPE, metric });
+        expect(unreachable(index, metric, 100)).toBe(0);
+        expect(index.trusted).toBe(true);
+      });
+    }
+
+    it('gives the same graph however it is sliced, and again after it was thrown away', async () => {
+      const vectors = clustered({ rows: 2500, dimension: 32, clusters: 9, spread: 0.5, seed: 3 });
+      const once = await built(vectors, SHAPE);
+      const slowly = await unbuilt(vectors);
+      while (!slowly.build(0, now));
+      expect(slowly.snapshot()).toEqual(once.snapshot());
+    });
+
+    it('is left off when a saved graph is put in', async () => {
+      const vectors = clustered({ rows: 2500, dimension: 32, clusters: 9, spread: 0.5, seed: 3 });
+      const saved = (await built(vectors, SHAPE)).snapshot();
+      const index = await unbuilt(vectors);
+      for (let step = 0; step < 10; step++) index.build(0, now);
+      expect(index.restore(saved)).toBe(true);
+      expect(index.inserted).toBe(2500);
+      while (!index.build(5, now));
+      expect(index.snapshot()).toEqual(saved);
+    });
+
+    it('ends with its index', async () => {
+      const index = await unbuilt(clumps(2500, 4));
+      for (let step = 0; step < 10; step++) index.build(0, now);
+      index.close();
+      expect(() => index.build(0, now)).toThrow(/closed/);
+    });
+
+    it('without memory for it, rows are linked one by one', async () => {
+      const vectors = clustered({ rows: 2500, dimension: 32, clusters: 9, spread: 0.5, seed: 3 });
+      const index = await unbuilt(vectors, 3 * 2 ** 20);
+      while (!index.build(5, now));
+      expect(index.inserted).toBe(2500);
+      expect(index.bytes).toBeLessThanOrEqual(3 * 2 ** 20);
+      const roomy = await built(vectors, SHAPE);
+      expect(index.snapshot()).not.toEqual(roomy.snapshot());
+      const next = random(9);
+      const queries = Array.from({ length: 40 }, () =>
+        rowOf(vectors, 32, Math.floor(next() * 2500)),
+      );
+      expect(recall(index, 'L2', queries, { ef: 128, walk: true })).toBeGreaterThanOrEqual(0.985);
+    });
+  });
+}
+
+function normalise(vectors: Float32Array): void {
+  for (let at = 0; at < vectors.length; at += 32) {
+    const row = vectors.subarray(at, at + 32);
+    const length = Math.hypot(...row);
+    row.forEach((x, k) => {
+      row[k] = x / length;
+    });
+  }
+}

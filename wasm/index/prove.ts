@@ -1,0 +1,59 @@
+/**
+ * Whether a search for a row's own vector comes to the row, and links that make it so. Nothing about how
+ * links are chosen promises it: a node can have links to it and none that a search follows. The search
+ * ends when it meets the row, so that proving all rows costs a tenth of linking them.
+ */
+import { queryByRow } from './encode';
+import { countIn, countOut, isVisited, startVisit, top } from './graph';
+import { keyAt } from './heap';
+import { allocate } from './memory';
+import { degree0, inLinksOf, linksOf, padded } from './rows';
+import { descend, entryKey, found, reserveWalk, walkTo } from './walk';
+
+/** Nodes that the search keeps: fewer than the 100 that every row is to be found with. */
+const BREADTH: i32 = 64;
+/** Nodes that may be linked to one that is not found. */
+const HELPERS: i32 = 3;
+
+let codes: usize = 0;
+
+/** False when memory is exhausted. */
+export function layProof(): bool {
+  codes = allocate(<u64>padded << 1);
+  return codes != 0 && reserveWalk(BREADTH);
+}
+
+/** Searches for a row, and links it from the nearest that are found until it is found itself. */
+export function proveNode(row: u32): void {
+  for (let attempt = 0; attempt < HELPERS; attempt++) {
+    const count = search(row);
+    if (count == 0) return;
+    linkTo(<u32>keyAt(found, min(attempt, count - 1)), row);
+  }
+}
+
+/** 0 when the row is met; otherwise how many nodes were found instead, the nearest first. */
+function search(row: u32): i32 {
+  queryByRow(row, codes);
+  let key = entryKey(codes);
+  for (let layer = top; layer > 0; layer--) key = descend(codes, key, layer);
+  startVisit();
+  const count = walkTo(codes, key, BREADTH, row);
+  return isVisited(row) ? 0 : count;
+}
+
+/** Links a node to a row, in the place of the last link that another node has as well when its list is full. */
+function linkTo(node: u32, row: u32): void {
+  const at = linksOf(node);
+  const count = load<u32>(at);
+  let place = count + 1;
+  if (<i32>count == degree0) {
+    place = count;
+    while (place > 1 && load<u16>(inLinksOf(load<u32>(at + (<usize>place << 2)))) < 2) place--;
+    countOut(load<u32>(at + (<usize>place << 2)));
+  } else {
+    store<u32>(at, place);
+  }
+  store<u32>(at + (<usize>place << 2), row);
+  countIn(row);
+}

@@ -1,0 +1,71 @@
+/** What goes into kernel memory and comes out of it: copies, always. */
+import { WhorlError } from '../../../src/shared/errors.ts';
+import type { IndexKernel } from './kernel.ts';
+
+/** Rows and their scores, best first. */
+export interface VectorHits {
+  readonly rows: Uint32Array;
+  /** IP, COSINE: descending; L2: squared distance, ascending. Computed from the float32 vectors. */
+  readonly scores: Float32Array;
+}
+
+export function outOfMemory(kernel: IndexKernel, kept: string): WhorlError {
+  const used = Math.round(kernel.usedBytes() / 2 ** 20);
+  return new WhorlError(
+    'out_of_memory',
+    `The vector index has no more memory (${used} MiB in use): ${kept}. Close what is not needed, or split the collection.`,
+  );
+}
+
+/** Copies vectors behind the rows; the padding of a row stays zero. */
+export function copyVectors(
+  kernel: IndexKernel,
+  vectors: Float32Array,
+  first: number,
+  dimension: number,
+): void {
+  const memory = new Float32Array(kernel.memory.buffer);
+  const perBlock = kernel.rowsPerBlock();
+  const padded = kernel.paddedDimension();
+  for (let from = 0; from < vectors.length; ) {
+    const row = first + from / dimension;
+    const at = kernel.floatsOf(row) >>> 2;
+    const room = padded === dimension ? (perBlock - (row % perBlock)) * dimension : dimension;
+    memory.set(vectors.subarray(from, from + room), at);
+    from += room;
+  }
+}
+
+export function putBitmap(kernel: IndexKernel, allowed: Uint32Array, rows: number): number {
+  const words = Math.ceil(rows / 32);
+  const at = kernel.bitmapOf(words) >>> 0;
+  if (at === 0) throw outOfMemory(kernel, 'all rows are kept');
+  new Uint32Array(kernel.memory.buffer, at, words).set(allowed.subarray(0, words));
+  return at;
+}
+
+/** Bits set among the first `rows`. */
+export function bitsSet(bitmap: Uint32Array, rows: number): number {
+  let count = 0;
+  for (let i = 0; i < rows >>> 5; i++) count += ones(bitmap[i] as number);
+  const rest = rows & 31;
+  return rest === 0 ? count : count + ones((bitmap[rows >>> 5] as number) & (2 ** rest - 1));
+}
+
+/** Bits set in a 32-bit word. */
+function ones(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+export function takeHits(kernel: IndexKernel): VectorHits {
+  const count = kernel.finish();
+  const at = kernel.bestAt() >>> 0;
+  const rows = new Uint32Array(kernel.memory.buffer, at, 2 * count);
+  const scores = new Float32Array(kernel.memory.buffer, at, 2 * count);
+  return {
+    rows: Uint32Array.from({ length: count }, (_, i) => rows[2 * i] as number),
+    scores: Float32Array.from({ length: count }, (_, i) => scores[2 * i + 1] as number),
+  };
+}
