@@ -16,6 +16,7 @@ const STORE: StoreStatus = {
   durability: 'volatile',
   role: 'leader',
   collections: 0,
+  modes: [],
 };
 
 const VECTORS = { vectors: new Float32Array(4), dimension: 4, fingerprint: 'double', tokens: 3 };
