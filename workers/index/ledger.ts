@@ -9,7 +9,7 @@
  */
 import { isWhorlError, milvusError, WhorlError } from '../../src/shared/errors.ts';
 import { Collection } from './collection.ts';
-import type { HeadRecord } from './records.ts';
+import type { CollectionRecord, HeadRecord } from './records.ts';
 import type { RowTable } from './rows.ts';
 import { type Change, notLeader, StaleView, type Store } from './store.ts';
 import type { VectorField } from './vector-field.ts';
@@ -136,14 +136,19 @@ export class Ledger {
     this.#register(change);
   }
 
-  #register(change: Omit<Change, 'at'>): void {
-    const known = this.collections.find((each) => each.record.id === change.collection);
-    if (change.record === null) {
+  #register({ collection, record, staged, also = [] }: Omit<Change, 'at'>): void {
+    for (const each of also) this.#follow(each.collection, each.record);
+    if (staged !== true) this.#follow(collection, record);
+  }
+
+  #follow(id: number, record: CollectionRecord | null): void {
+    const known = this.collections.find((each) => each.record.id === id);
+    if (record === null) {
       known?.drop();
       if (known !== undefined) this.#byName.delete(known.name);
     } else if (known === undefined) {
-      this.#byName.set(change.record.spec.name, new Collection(change.record));
-    } else known.advance(change.record);
+      this.#byName.set(record.spec.name, new Collection(record));
+    } else known.advance(record);
   }
 
   /** Reads in one consistent state; a follower's state is at least as new as the call. */

@@ -81,7 +81,8 @@ export type ChangeKind =
   | 'insert'
   | 'upsert'
   | 'delete'
-  | 'reembed';
+  | 'reembed'
+  | 'import';
 
 /** Store `log`, key: sequence. Holds no content of rows, so that what is deleted is gone. */
 export interface LogRecord {

@@ -66,6 +66,16 @@ export interface Change {
   /** Vectors (and with them the graph) of a generation that no longer counts. */
   readonly retired?: readonly { readonly field: number; readonly generation: number }[];
   readonly lastAutoId?: bigint;
+  /**
+   * Rows and chunks are put out of sight, under a number that no record names yet: `record` is what it will be
+   * and is not written. A later change names it by `also`.
+   */
+  readonly staged?: true;
+  /** Further collections that appear with this change, or are dropped by it (null). */
+  readonly also?: readonly {
+    readonly collection: number;
+    readonly record: CollectionRecord | null;
+  }[];
   /** Told how many of `added` are written, but not yet committed: a sign of life. */
   readonly onWritten?: (rows: number) => void;
 }
@@ -261,12 +271,9 @@ async function each(
 
 async function applyChange(tx: WriteTransaction, change: Change): Promise<void> {
   const id = change.collection;
-  if (change.record === null) {
-    tx.delete('collections', id);
-    for (const store of ['rows', 'vectors', 'snapshots'] as const) tx.deleteRange(store, under(id));
-    return;
-  }
-  tx.put('collections', id, change.record);
+  for (const { collection, record } of change.also ?? []) putCollection(tx, collection, record);
+  if (change.staged !== true) putCollection(tx, id, change.record);
+  if (change.record === null) return;
   for (const key of change.removed ?? []) tx.delete('rows', [id, key]);
   for (const { field, generation } of change.retired ?? []) {
     tx.deleteRange('vectors', under(id, field, generation));
@@ -276,6 +283,16 @@ async function applyChange(tx: WriteTransaction, change: Change): Promise<void> 
     tx.put('vectors', [id, field, generation, chunk.firstRow], chunk);
   }
   await addRows(tx, change);
+}
+
+/** Names a collection, or drops it and all that is its. */
+function putCollection(tx: WriteTransaction, id: number, record: CollectionRecord | null): void {
+  if (record !== null) {
+    tx.put('collections', id, record);
+    return;
+  }
+  tx.delete('collections', id);
+  for (const store of ['rows', 'vectors', 'snapshots'] as const) tx.deleteRange(store, under(id));
 }
 
 /** Requests of a transaction are answered in order: an answer to a read says that what was put before is done. */
