@@ -1,0 +1,67 @@
+/** One database, the tabs that have it open, and the moments at which they die. */
+import type { MilvusClient } from '../../src/shared/milvus-types.ts';
+import type { IndexCore } from '../../workers/index/core.ts';
+import { MemoryDisk } from '../../workers/index/storage/memory-storage.ts';
+import { openCore, SharedLock } from '../unit/index/core-fixture.ts';
+import { FaultPlan, SimStorage, turn } from './sim-storage.ts';
+
+export const NAME = 'rows';
+
+export const CREATE = {
+  collectionName: NAME,
+  schema: {
+    fields: [
+      { fieldName: 'id', dataType: 'Int64', isPrimary: true },
+      { fieldName: 'n', dataType: 'Int32' },
+      { fieldName: 'vec', dataType: 'FloatVector', elementTypeParams: { dim: 2 } },
+    ],
+  },
+  indexParams: [{ fieldName: 'vec', metricType: 'L2', indexType: 'HNSW' }],
+} as const;
+
+export interface Tab {
+  readonly core: IndexCore;
+  readonly milvus: MilvusClient;
+  readonly storage: SimStorage;
+  /** Resolves when a fault kills the tab. */
+  readonly died: Promise<void>;
+}
+
+export class World {
+  readonly disk = new MemoryDisk();
+  readonly plan = new FaultPlan();
+  #lock = new SharedLock();
+  #time = 1_700_000_000_000;
+
+  /** Opens a tab; it leads where nobody else does. Rejects as `IndexCore.open` does. */
+  async open(): Promise<Tab> {
+    let die = (): void => {};
+    const died = new Promise<void>((resolve) => {
+      die = resolve;
+    });
+    const storage = new SimStorage(this.disk, this.plan, die);
+    const opening = openCore({
+      openStorage: async () => storage,
+      lock: this.#lock,
+      clock: { now: () => this.#time++, monotonic: () => this.#time++ },
+      pause: turn,
+    });
+    const opened = await Promise.race([opening, died.then(() => null)]);
+    if (opened === null) throw new Died();
+    return { core: opened.core, milvus: opened.milvus, storage, died };
+  }
+
+  /** The process of a tab ends: nothing is told, its lock is free. */
+  bury(tab: { readonly storage: SimStorage }): void {
+    tab.storage.die();
+    this.forget();
+  }
+
+  /** Lets go of the lock of processes that ended. */
+  forget(): void {
+    this.#lock = new SharedLock();
+  }
+}
+
+/** The process died while it was opening the store. */
+export class Died extends Error {}
