@@ -182,6 +182,12 @@ export type StoreMode =
   | 'lost'
   | 'background_failed';
 
+/** What this site stores and may store, as the browser estimates it; bytes. */
+export interface StorageUsage {
+  readonly bytes: number;
+  readonly quota: number;
+}
+
 /** How far what is written can be trusted to stay. */
 export interface StoreStatus {
   readonly storage: 'indexeddb' | 'memory';
@@ -191,6 +197,8 @@ export interface StoreStatus {
   readonly collections: number;
   /** In the order of {@link StoreMode}; empty when all is well. */
   readonly modes: readonly StoreMode[];
+  /** While the mode `quota` lasts; absent where the browser does not say it. */
+  readonly usage?: StorageUsage;
   readonly why?: string;
 }
 

@@ -120,6 +120,7 @@ describe('the index worker', () => {
       durability: 'durable',
       role: 'leader',
       collections: 1,
+      modes: [],
     });
   });
 

@@ -11,6 +11,7 @@ import type {
   EmbedRequest,
   EmbedResult,
   LexicalHit,
+  StorageUsage,
   StoreStatus,
 } from '../../src/shared/types.ts';
 import { Background } from './background.ts';
@@ -24,6 +25,7 @@ import type { LeaderLock } from './leader.ts';
 import { Ledger } from './ledger.ts';
 import { LexicalIndex } from './lexical/lexical-index.ts';
 import { type OpenStorage, openStorage } from './open-storage.ts';
+import { QuotaGate } from './quota.ts';
 import { reembedJob } from './reembed-job.ts';
 import { StatusBoard, type StoreFacts } from './status-board.ts';
 import { Store } from './store.ts';
@@ -34,8 +36,8 @@ export interface CoreOptions {
   /** Name of the database; also of the lock. */
   readonly name: string;
   /**
-   * Opens durable storage; null: memory was asked for. `onRetired` is to be called when another tab
-   * upgrades or deletes it and it can be used no more.
+   * Opens durable storage; null: memory was asked for. `onRetired` is to be called when it can be used no
+   * more: another tab upgraded or deleted it, or the browser did.
    */
   readonly openStorage: OpenStorage | null;
   /** Null: nobody else can open this storage. */
@@ -44,6 +46,8 @@ export interface CoreOptions {
   readonly embedder: CoreEmbedder;
   /** Lets waiting calls run between slices of background work. */
   readonly pause: () => Promise<void>;
+  /** What the browser says of the space that is left, or null. Default: nothing. */
+  readonly estimate?: () => Promise<StorageUsage | null>;
 }
 
 export interface CoreCall {
@@ -61,12 +65,14 @@ export class IndexCore {
   readonly #board: StatusBoard;
   readonly #embedder: CoreEmbedder;
   #release: (() => void) | null = null;
+  readonly #quota: QuotaGate;
   #fingerprint: string | null = null;
   #retired = false;
 
   private constructor(options: CoreOptions, ledger: Ledger) {
     this.#options = options;
     this.#ledger = ledger;
+    this.#quota = ledger.quota;
     this.#board = new StatusBoard(() => this.#facts());
     const { embedder } = options;
     this.#embedder = {
@@ -87,11 +93,18 @@ export class IndexCore {
    */
   static async open(options: CoreOptions): Promise<IndexCore> {
     let core: IndexCore | null = null;
-    const opened = await openStorage(options.openStorage, () => core?.retired());
+    const opened = await openStorage(options.openStorage, (why) => core?.retired(why));
     const { storage, memoryOnly } = opened;
     const store = new Store(storage);
     try {
-      const ledger = await Ledger.open(store, options.clock.now, () => core?.demoted());
+      const quota = new QuotaGate({
+        probe: storage.probe?.bind(storage) ?? null,
+        estimate: options.estimate ?? (async () => null),
+        onChange: (why) => core?.spaceChanged(why),
+        onRoom: () => core?.roomAgain(),
+      });
+      const { now } = options.clock;
+      const ledger = await Ledger.open(store, now, () => core?.demoted(), quota);
       core = new IndexCore(options, ledger);
       core.#board.set('memory_only', memoryOnly);
       await core.#seekLead();
@@ -145,15 +158,26 @@ export class IndexCore {
     });
   }
 
-  /** Another tab upgraded or deleted the storage: this one writes no more and says why. */
-  retired(): void {
+  /** The storage is another tab's now, or gone: this one writes no more and says why. */
+  retired(why: WhorlError): void {
     this.#retired = true;
     this.#ledger.demote();
-    this.#board.set('read_only', 'Another tab upgraded or deleted the storage; reload this page.');
+    this.#board.set('read_only', why.message);
+  }
+
+  /** The storage is full, and why, or no longer so. */
+  spaceChanged(why: string | null): void {
+    this.#board.set('quota', why);
+  }
+
+  /** Background work that found no room is tried again. */
+  roomAgain(): void {
+    this.#background.resume();
   }
 
   /** The right to write is gone; this tab reads on and queues for it again. */
   demoted(): void {
+    this.#quota.reset();
     this.#release?.();
     this.#release = null;
     this.#tell();
@@ -165,6 +189,7 @@ export class IndexCore {
   /** Answers a Milvus REST v2 endpoint; rejects with its code in `milvusCode`. */
   async milvus(endpoint: string, body: unknown, call: CoreCall = {}): Promise<MilvusEnvelope> {
     throwIfAborted(call.signal);
+    if (this.#ledger.role === 'leader') this.#quota.admitCall(endpoint);
     const before = this.#ledger.size;
     const envelope = await answer(endpoint, body, this.#scope(call));
     this.#buildGraphs();
@@ -206,6 +231,7 @@ export class IndexCore {
       durability: storage.durable ? 'durable' : 'volatile',
       role: this.#ledger.role,
       collections: this.#ledger.size,
+      ...(this.#quota.usage === null ? {} : { usage: this.#quota.usage }),
     };
   }
 
@@ -236,6 +262,7 @@ export class IndexCore {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
+    this.#quota.close();
     await this.#background.close();
     await this.#ledger.close();
     this.#release?.();
@@ -283,6 +310,7 @@ export class IndexCore {
   }
 
   #backgroundEnded(trouble: WhorlError | null): void {
+    this.#quota.backgroundFailed(trouble);
     const why = trouble === null ? null : `Background work stopped: ${trouble.message}`;
     this.#board.set('background_failed', why);
   }

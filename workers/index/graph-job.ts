@@ -42,6 +42,7 @@ async function saveGraph(
   if (ledger.role !== 'leader') return;
   await ledger.write(async () => {
     if (field.closed) return;
+    ledger.quota.admitBackground();
     const at = { id: collection.record.id, field: field.field.id };
     const count = field.inserted;
     const graph = { generation: field.generation, count, bytes: field.snapshot() };

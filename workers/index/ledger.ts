@@ -9,6 +9,8 @@
  */
 import { isWhorlError, milvusError, WhorlError } from '../../src/shared/errors.ts';
 import { Collection } from './collection.ts';
+import { committedHead, isDoubtful, notKept } from './outcome.ts';
+import type { QuotaGate } from './quota.ts';
 import type { CollectionRecord, HeadRecord } from './records.ts';
 import type { RowTable } from './rows.ts';
 import { type Change, notLeader, StaleView, type Store } from './store.ts';
@@ -17,8 +19,16 @@ import type { VectorField } from './vector-field.ts';
 /** A reader that is overtaken so often in a row gives up. */
 const MAX_ATTEMPTS = 16;
 
+type LedgerParts = readonly [
+  store: Store,
+  now: () => number,
+  onDemoted: () => void,
+  quota: QuotaGate,
+];
+
 export class Ledger {
   readonly store: Store;
+  readonly quota: QuotaGate;
   readonly #now: () => number;
   readonly #onDemoted: () => void;
   #head: HeadRecord;
@@ -28,16 +38,18 @@ export class Ledger {
   #tail: Promise<unknown> = Promise.resolve();
   #byName = new Map<string, Collection>();
 
-  private constructor(store: Store, head: HeadRecord, now: () => number, onDemoted: () => void) {
+  private constructor(head: HeadRecord, ...[store, now, onDemoted, quota]: LedgerParts) {
     this.store = store;
+    this.quota = quota;
     this.#head = head;
     this.#now = now;
     this.#onDemoted = onDemoted;
   }
 
   /** Reads what is there, as a follower. */
-  static async open(store: Store, now: () => number, onDemoted: () => void): Promise<Ledger> {
-    const ledger = new Ledger(store, await store.head(), now, onDemoted);
+  static async open(...parts: LedgerParts): Promise<Ledger> {
+    const [store] = parts;
+    const ledger = new Ledger(await store.head(), ...parts);
     await ledger.exclusive(() => ledger.#refresh(true));
     return ledger;
   }
@@ -125,15 +137,30 @@ export class Ledger {
 
   /** Commits one change; only inside {@link write}. */
   async commit(change: Omit<Change, 'at'>): Promise<void> {
+    this.quota.admit(change.kind);
     try {
       this.#head = await this.store.commit(this.#head, { ...change, at: this.#now() });
     } catch (error) {
       // Whether it is there is not known: the next operation reads it.
       this.#inDoubt = true;
       if (isWhorlError(error) && error.code === 'not_leader') this.demote();
-      throw error;
+      this.quota.failed(error, change);
+      await this.#settle(error);
     }
+    this.quota.committed(change.kind);
     this.#register(change);
+  }
+
+  /** Resolves where a change is kept although its commit failed; rejects with what is known of it. */
+  async #settle(error: unknown): Promise<void> {
+    if (!isDoubtful(error)) throw error;
+    const head = await committedHead(this.store.storage, this.#head).catch(() => {
+      throw error;
+    });
+    if (head === null) throw notKept(error);
+    if (head.epoch !== this.#head.epoch) return this.demote();
+    this.#head = head;
+    this.#inDoubt = false;
   }
 
   #register({ collection, record, staged, also = [] }: Omit<Change, 'at'>): void {

@@ -1,5 +1,5 @@
 /** The storage that a core runs on: what was asked for, or memory where the browser denies it. */
-import { isWhorlError } from '../../src/shared/errors.ts';
+import { isWhorlError, type WhorlError } from '../../src/shared/errors.ts';
 import { MemoryStorage } from './storage/memory-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -9,12 +9,12 @@ export interface OpenedStorage {
   readonly memoryOnly: string | null;
 }
 
-export type OpenStorage = (onRetired: () => void) => Promise<Storage>;
+export type OpenStorage = (onRetired: (why: WhorlError) => void) => Promise<Storage>;
 
 /** `open` null: memory was asked for. Rejects with what `open` says, except `storage_unavailable`. */
 export async function openStorage(
   open: OpenStorage | null,
-  onRetired: () => void,
+  onRetired: (why: WhorlError) => void,
 ): Promise<OpenedStorage> {
   if (open === null) {
     const memoryOnly = 'Memory was asked for; nothing outlives the page.';

@@ -12,6 +12,7 @@ import type {
 import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
+import { browserLocks, estimateUsage, openChannel } from './platform.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
 
 /** Engines of one name share their records: what one erases, the others must not keep vectors of. */
@@ -28,24 +29,25 @@ function ownName(name: string): string {
 function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   const name = ownName(request.name);
   const durable = request.storage === 'indexeddb';
-  const locks = (navigator as { readonly locks?: LockManager }).locks;
+  const locks = browserLocks(navigator);
   embedder.keep(request.embeddingCacheBytes ?? 0);
   listen(name);
   return IndexCore.open({
     name,
     openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
-    lock: durable && locks !== undefined ? webLock(locks) : null,
+    lock: durable && locks !== null ? webLock(locks) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,
     pause: giveWay,
+    estimate: () => estimateUsage(navigator),
   });
 }
 
 /** The page listens on the same channel. Messages do not come back to the object that sent them. */
 function listen(name: string): void {
   erasures?.close();
-  erasures = new BroadcastChannel(`${name}/erasures`);
-  erasures.onmessage = () => embedder.forget();
+  erasures = openChannel(`${name}/erasures`);
+  if (erasures !== null) erasures.onmessage = () => embedder.forget();
 }
 
 function core(): Promise<IndexCore> {
