@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
 import { isWhorlError } from '../../src/shared/errors.ts';
+import { look, make, outcomeOf } from './calls.ts';
 import {
   change,
   type Ended,
@@ -60,51 +61,6 @@ const command = fc.oneof(
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { maxLength: 10 });
 
-const row = (id: number, n: number) => ({ id, n, vec: [id, n] });
-
-async function make({ milvus }: Tab, write: Write): Promise<void> {
-  const collectionName = NAME;
-  switch (write.kind) {
-    case 'insert':
-    case 'upsert':
-      await milvus[write.kind]({ collectionName, data: write.rows.map(([id, n]) => row(id, n)) });
-      return;
-    case 'delete':
-      await milvus.delete({ collectionName, filter: `id in [${write.ids.join(', ')}]` });
-      return;
-    case 'deleteBelow':
-      await milvus.delete({ collectionName, filter: `n < ${write.n}` });
-      return;
-    case 'renew':
-      await renew(milvus);
-  }
-}
-
-/** Two calls: what a failure between them leaves is mended by {@link whole}. */
-async function renew(milvus: Tab['milvus']): Promise<void> {
-  await milvus.dropCollection({ collectionName: NAME });
-  await milvus.createCollection(CREATE);
-}
-
-/** Everything that can be seen of the collection; each row is found by its own vector. */
-export async function look({ milvus }: Tab): Promise<Model> {
-  const rows = await milvus.query({ collectionName: NAME, filter: '', outputFields: ['n', 'vec'] });
-  const seen = new Map<number, number>();
-  for (const each of rows) {
-    const [id, n] = [Number(each.id), Number(each.n)];
-    expect(seen.has(id)).toBe(false);
-    seen.set(id, n);
-    expect([...(each.vec as Float32Array)]).toEqual([id, n]);
-  }
-  if (seen.size === 0) return seen;
-  const data = [...seen].map(([id, n]) => [id, n]);
-  const hits = await milvus.search({ collectionName: NAME, data, limit: 1 });
-  expect(hits).toEqual([...seen.keys()].map((id) => ({ id: String(id), distance: 0 })));
-  return seen;
-}
-
-type Outcome = Ended['may'] | { readonly error: unknown };
-
 /** One tab and the models that it may hold. */
 export class OneTab {
   readonly #world: World;
@@ -160,13 +116,12 @@ export class OneTab {
       this.#tab = await this.#world.open();
     } catch (error) {
       if (!(error instanceof Died)) this.#excuse(error);
-      this.#world.forget();
       this.#tab = await this.#world.open();
     }
   }
 
   async #tried(work: () => Promise<void>): Promise<void> {
-    const outcome = await this.#outcome(work);
+    const outcome = await outcomeOf(this.#tab, work);
     if (typeof outcome === 'object') this.#excuse(outcome.error);
   }
 
@@ -177,18 +132,10 @@ export class OneTab {
     if (struck === null || UNNOTICED.has(struck)) throw error;
   }
 
-  async #outcome(work: () => Promise<unknown>): Promise<Outcome> {
-    const ended = work().then(
-      (): Outcome => 'there',
-      (error: unknown): Outcome => ({ error }),
-    );
-    return Promise.race([ended, this.#tab.died.then((): Outcome => 'either')]);
-  }
-
   async #write(writes: readonly Write[]): Promise<void> {
     const tab = this.#tab;
     const outcomes = await Promise.all(
-      writes.map((write) => this.#outcome(() => make(tab, write))),
+      writes.map((write) => outcomeOf(tab, () => make(tab, write))),
     );
     const ended = outcomes.map((outcome, i): Ended => {
       const write = writes[i] as Write;

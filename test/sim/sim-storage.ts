@@ -102,6 +102,11 @@ export class SimStorage implements Storage {
     this.#onCrash = onCrash;
   }
 
+  /** Whether its process ended, by a fault or by {@link SimStorage.die}. */
+  get dead(): boolean {
+    return this.#dead;
+  }
+
   /** The process is gone: nothing of it is ever answered again. */
   die(): void {
     this.#dead = true;

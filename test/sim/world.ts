@@ -2,7 +2,8 @@
 import type { MilvusClient } from '../../src/shared/milvus-types.ts';
 import type { IndexCore } from '../../workers/index/core.ts';
 import { MemoryDisk } from '../../workers/index/storage/memory-storage.ts';
-import { openCore, SharedLock } from '../unit/index/core-fixture.ts';
+import { openCore } from '../unit/index/core-fixture.ts';
+import { SimLock } from './sim-lock.ts';
 import { FaultPlan, SimStorage, turn } from './sim-storage.ts';
 
 export const NAME = 'rows';
@@ -30,7 +31,7 @@ export interface Tab {
 export class World {
   readonly disk = new MemoryDisk();
   readonly plan = new FaultPlan();
-  #lock = new SharedLock();
+  readonly lock = new SimLock();
   #time = 1_700_000_000_000;
 
   /** Opens a tab; it leads where nobody else does. Rejects as `IndexCore.open` does. */
@@ -42,24 +43,33 @@ export class World {
     const storage = new SimStorage(this.disk, this.plan, die);
     const opening = openCore({
       openStorage: async () => storage,
-      lock: this.#lock,
+      lock: this.lock.seenBy(storage),
       clock: { now: () => this.#time++, monotonic: () => this.#time++ },
       pause: turn,
     });
-    const opened = await Promise.race([opening, died.then(() => null)]);
-    if (opened === null) throw new Died();
+    const opened = await Promise.race([
+      opening.catch((error: unknown) => {
+        // An opening that failed has let go of all that it held; one that died has not.
+        this.lock.bury(storage);
+        throw error;
+      }),
+      died.then(() => null),
+    ]);
+    if (opened === null) {
+      this.bury({ storage });
+      throw new Died();
+    }
     return { core: opened.core, milvus: opened.milvus, storage, died };
   }
 
-  /** The process of a tab ends: nothing is told, its lock is free. */
-  bury(tab: { readonly storage: SimStorage }): void {
-    tab.storage.die();
-    this.forget();
+  /** The process of a tab ends: nothing is told, its lock passes on. */
+  bury({ storage }: { readonly storage: SimStorage }): void {
+    storage.die();
+    this.lock.bury(storage);
   }
 
-  /** Lets go of the lock of processes that ended. */
-  forget(): void {
-    this.#lock = new SharedLock();
+  leads({ storage }: Tab): boolean {
+    return this.lock.holds(storage);
   }
 }
 
