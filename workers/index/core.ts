@@ -29,6 +29,7 @@ import { QuotaGate } from './quota.ts';
 import { reembedJob } from './reembed-job.ts';
 import { StatusBoard, type StoreFacts } from './status-board.ts';
 import { Store } from './store.ts';
+import { Sweeper } from './sweep-job.ts';
 
 export type { Clock } from './endpoints.ts';
 
@@ -64,6 +65,7 @@ export class IndexCore {
   readonly #closing = new AbortController();
   readonly #board: StatusBoard;
   readonly #embedder: CoreEmbedder;
+  readonly #sweeper: Sweeper;
   #release: (() => void) | null = null;
   readonly #quota: QuotaGate;
   #fingerprint: string | null = null;
@@ -84,6 +86,7 @@ export class IndexCore {
       pause: options.pause,
       onEnd: (trouble) => this.#backgroundEnded(trouble),
     });
+    this.#sweeper = new Sweeper(ledger, this.#background, this.#closing.signal);
   }
 
   /**
@@ -139,6 +142,7 @@ export class IndexCore {
       throw error;
     }
     this.#board.set('read_only', null);
+    this.#sweeper.look();
     this.#tell();
   }
 
@@ -255,6 +259,7 @@ export class IndexCore {
 
   /** Resolves when no background work is left; for tests and for closing. */
   idle(): Promise<void> {
+    this.#sweeper.begin();
     return this.#background.idle();
   }
 
@@ -292,7 +297,9 @@ export class IndexCore {
     return result;
   }
 
+  /** What calls leave to do: rows to tidy up after, graphs to build. */
   #buildGraphs(): void {
+    this.#sweeper.look();
     for (const collection of this.#ledger.collections) {
       for (const field of collection.openVectors) {
         if (!wantsGraph(field)) continue;

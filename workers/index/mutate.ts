@@ -12,7 +12,9 @@ import { rowsOf, tellErased } from './erased-texts.ts';
 import { compileFilter } from './filter/compile.ts';
 import { keyBytes, keyText, type PrimaryKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
+import { looseAfter, rangesOf, untidied } from './pages.ts';
 import type { CollectionRecord, VectorSpace } from './records.ts';
+import type { RowTable } from './rows.ts';
 import { dimensionOf, keyField, vectorFields } from './schema.ts';
 
 /** Rows of one call; a call is one transaction and one message. */
@@ -107,7 +109,12 @@ async function append(
   const superseded =
     record.spec.autoId && mode === 'upsert' ? drafts.rows.map((r) => r.key ?? 0n) : [];
   const replaced = rowsOf(table, [...superseded, ...keys]);
-  const next: CollectionRecord = { ...record, nextRow: first + rows.length, vectors: spaces };
+  const end = first + rows.length;
+  const next: CollectionRecord = untidied({ ...record, nextRow: end, vectors: spaces }, [
+    ...rangesOf([...numbersOf(table, [...superseded, ...keys]), ...repeated(keys, first)]),
+    ...looseAfter(record.spec, first, end),
+  ]);
+  const numbers = Float64Array.from(rows, (_, i) => first + i);
   const last = keys.at(-1);
   await ledger.commit({
     kind: mode,
@@ -118,7 +125,7 @@ async function append(
       key: keyBytes(key),
       record: { row: first + i, values, dynamic },
     })),
-    chunks: toChunks(next, first, vectors),
+    chunks: toChunks(next, numbers, vectors),
     onWritten: (written) => reportWritten(scope, record, rows.length, written),
     ...(record.spec.autoId && last !== undefined ? { lastAutoId: BigInt(last) } : {}),
   });
@@ -142,10 +149,25 @@ function reportWritten(
   scope.report?.({ done: embedded || written, total: embedded || rows });
 }
 
+/** Numbers of the rows of some keys, where there are any. */
+function numbersOf(table: RowTable, keys: readonly PrimaryKey[]): number[] {
+  return keys.flatMap((key) => {
+    const slot = table.find(key);
+    return slot === undefined ? [] : [table.numberOf(slot)];
+  });
+}
+
+/** Numbers of rows that a later row of the same call replaces at once. */
+function repeated(keys: readonly PrimaryKey[], first: number): number[] {
+  const newest = new Map(keys.map((key, i) => [key, i]));
+  return keys.flatMap((key, i) => (newest.get(key) === i ? [] : [first + i]));
+}
+
 /** The commit stands whatever becomes of the caches: one that cannot follow is read again. */
 function follow(collection: Collection, apply: () => void): void {
   try {
     apply();
+    collection.shed();
   } catch {
     collection.drop();
   }
@@ -215,7 +237,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
       await ledger.commit({
         kind: 'delete',
         collection: collection.record.id,
-        record: collection.record,
+        record: untidied(collection.record, rangesOf(numbersOf(rows, present))),
         removed: present.map(keyBytes),
       });
       follow(collection, () => collection.applyRemoved(present));
