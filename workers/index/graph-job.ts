@@ -45,6 +45,7 @@ async function saveGraph(
 ): Promise<void> {
   // A follower builds for itself and leaves saving to the leader.
   if (ledger.role !== 'leader') return;
+  ledger.quota.admitBackground();
   const table = await ledger.rows(collection);
   const { dead } = table;
   const isAsItWas = () => !field.closed && collection.rows === table && table.dead === dead;
