@@ -1,8 +1,9 @@
 /** One database, the tabs that have it open, and the moments at which they die. */
 import type { MilvusClient } from '../../src/shared/milvus-types.ts';
 import type { IndexCore } from '../../workers/index/core.ts';
-import { MemoryDisk } from '../../workers/index/storage/memory-storage.ts';
-import { openCore } from '../unit/index/core-fixture.ts';
+import { MemoryDisk, MemoryStorage } from '../../workers/index/storage/memory-storage.ts';
+import { STORE_NAMES } from '../../workers/index/storage/storage.ts';
+import { LetterEmbedder, openCore } from '../unit/index/core-fixture.ts';
 import { SimLock } from './sim-lock.ts';
 import { FaultPlan, SimStorage, turn } from './sim-storage.ts';
 
@@ -29,10 +30,16 @@ export interface Tab {
 }
 
 export class World {
-  readonly disk = new MemoryDisk();
+  readonly disk: MemoryDisk;
   readonly plan = new FaultPlan();
   readonly lock = new SimLock();
+  /** Of all tabs; a test changes its model. */
+  readonly embedder = new LetterEmbedder();
   #time = 1_700_000_000_000;
+
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
+    this.disk = disk;
+  }
 
   /** Opens a tab; it leads where nobody else does. Rejects as `IndexCore.open` does. */
   async open(): Promise<Tab> {
@@ -46,6 +53,7 @@ export class World {
       lock: this.lock.seenBy(storage),
       clock: { now: () => this.#time++, monotonic: () => this.#time++ },
       pause: turn,
+      embedder: this.embedder,
     });
     const opened = await Promise.race([
       opening.catch((error: unknown) => {
@@ -75,3 +83,17 @@ export class World {
 
 /** The process died while it was opening the store. */
 export class Died extends Error {}
+
+/** Another disk with the same entries. */
+export async function copyOf(disk: MemoryDisk): Promise<MemoryDisk> {
+  const copy = new MemoryDisk();
+  const from = new MemoryStorage(disk);
+  const to = new MemoryStorage(copy);
+  for (const store of STORE_NAMES) {
+    const entries = await from.read([store], (tx) => tx.scan(store, null));
+    await to.write([store], async (tx) => {
+      for (const { key, value } of entries) tx.put(store, key, value);
+    });
+  }
+  return copy;
+}
