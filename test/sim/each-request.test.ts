@@ -29,7 +29,6 @@ async function prepared({ before = furnish }: Operation): Promise<World> {
   const world = new World();
   const tab = await world.open();
   await before(tab, world);
-  await tab.core.idle();
   await tab.core.close();
   return world;
 }

@@ -23,7 +23,7 @@ interface Order {
 
 export type Command = { readonly fault: Fault | null } & (
   | { readonly kind: 'write'; readonly orders: readonly Order[] }
-  | { readonly kind: 'look' | 'close' | 'crash'; readonly by: number }
+  | { readonly kind: 'look' | 'tidy' | 'close' | 'crash'; readonly by: number }
   | { readonly kind: 'open' }
   /** The lock is taken from whoever leads: `told`, as `steal` does, or not, as if the tab were frozen. */
   | { readonly kind: 'steal'; readonly told: boolean }
@@ -46,7 +46,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       fault,
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: kind('look'), by, fault }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('look' as const, 'tidy' as const), by, fault }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: kind('open'), fault }) },
   {
     weight: 2,
@@ -102,6 +105,8 @@ export class ManyTabs {
         return this.#write(command.orders);
       case 'look':
         return this.#look(this.#tab(command.by));
+      case 'tidy':
+        return this.#tidy(this.#tab(command.by));
       case 'open':
         return this.#open();
       case 'steal':
@@ -155,6 +160,12 @@ export class ManyTabs {
     });
     if (typeof outcome === 'object') return this.#excuse(outcome.error);
     if (outcome === 'there') this.#see(tab, seen);
+  }
+
+  /** Background work that was put off; it may be struck, and is not heard of then. */
+  async #tidy(tab: Tab): Promise<void> {
+    const outcome = await outcomeOf(tab, () => tab.core.idle());
+    if (typeof outcome === 'object') throw outcome.error;
   }
 
   /** Believes that it leads, for nobody has told it otherwise: frozen, and thawed a moment ago. */

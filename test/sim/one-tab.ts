@@ -23,7 +23,7 @@ interface Fault {
 
 export type Command = { readonly fault: Fault | null } & (
   | { readonly kind: 'write'; readonly writes: readonly Write[] }
-  | { readonly kind: 'reopen' | 'crash' | 'release' | 'look' }
+  | { readonly kind: 'reopen' | 'crash' | 'release' | 'look' | 'tidy' }
 );
 
 const fault: fc.Arbitrary<Fault | null> = fc.option(
@@ -53,6 +53,7 @@ const command = fc.oneof(
         'crash' as const,
         'release' as const,
         'look' as const,
+        'tidy' as const,
       ),
       fault,
     }),
@@ -96,6 +97,8 @@ export class OneTab {
         return this.#write(command.writes);
       case 'look':
         return this.#tried(async () => void (await look(this.#tab)));
+      case 'tidy':
+        return this.#tried(() => this.#tab.core.idle());
       case 'release':
         return this.#tried(async () => {
           await this.#tab.milvus.releaseCollection({ collectionName: NAME });

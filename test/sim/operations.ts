@@ -30,7 +30,7 @@ export interface Operation {
   readonly name: string;
   /** In a tab that has just been opened: its caches are empty. */
   run(tab: Tab, world: World): Promise<unknown>;
-  /** Brings the world into the state before; the default is {@link furnish}. */
+  /** Brings the world into the state before; the default is {@link furnish}. What can wait still waits then. */
   readonly before?: (tab: Tab, world: World) => Promise<unknown>;
   /** Goes on in the background: a call that came through may not be done yet. */
   readonly background?: true;
@@ -109,6 +109,11 @@ export const OPERATIONS: readonly Operation[] = [
         textFields: ['text'],
         annsField: 'vector',
       }),
+  },
+  {
+    name: 'tidying up',
+    background: true,
+    run: ({ core }) => core.idle(),
   },
   {
     name: 'embedding again after another model came',

@@ -76,6 +76,11 @@ export class World {
     this.lock.bury(storage);
   }
 
+  /** The disk as it is, past all faults. */
+  storage(): MemoryStorage {
+    return new MemoryStorage(this.disk);
+  }
+
   leads({ storage }: Tab): boolean {
     return this.lock.holds(storage);
   }
