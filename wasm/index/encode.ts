@@ -15,10 +15,10 @@
  * the term 400 of 6,000 clustered rows could not be reached; with the longest row as reach, lengths
  * that differ tenfold brought recall down to .7 (ef 128); between the two, both are mended.
  */
-import { dotFloats, squaredDistance, sumFloats } from './dot';
+import { dotCodes4, dotFloats, squaredDistance, sumFloats } from './dot';
 import { allocate } from './memory';
 import {
-  COSINE, IP, L2, commitRows, errorAt, floatsOf, metric, normAt, offsetAt, padded, recordOf, rowCount, scaleAt,
+  COSINE, IP, L2, commitRows, errorAt, floatsOf, keepsFloats, metric, normAt, offsetAt, padded, recordOf, rowCount, scaleAt,
 } from './rows';
 
 /** Vectors longer than this are refused: their squares must stay inside float32. */
@@ -213,6 +213,14 @@ export function appendRows(count: u32): i32 {
   return -1;
 }
 
+/** Takes back the rows behind the first `rows`. */
+export function takeBack(rows: u32): void {
+  if (metric == IP) {
+    for (let row = rows; row < rowCount; row++) totalLength -= <f64>load<f32>(normAt(recordOf(row)));
+  }
+  commitRows(rows);
+}
+
 /** Compares with a row from now on: its codes become the query's. */
 export function queryByRow(row: u32, codes: usize): void {
   let from = recordOf(row);
@@ -292,10 +300,11 @@ export function takeQuery(): bool {
     step = most / codeLimit;
     squared = writeQueryCodes(most);
   }
-  const rootPadded = Mathf.sqrt(<f32>padded);
   queryScale = step * <f32>(metric == L2 ? 2 : 1);
   queryOffset = metric == L2 ? squared * step * step : 0;
   queryWeight = metric == L2 ? 1 : 0;
+  if (!keepsFloats) return true;
+  const rootPadded = Mathf.sqrt(<f32>padded);
   // Rounding to whole steps misses at most half a step in each coordinate.
   queryError = step * <f32>0.5 * rootPadded * (1 + ROUNDING);
   errorWeight = length * (1 + ROUNDING);
@@ -303,8 +312,18 @@ export function takeQuery(): bool {
   return true;
 }
 
-/** The true distance between query and row: -dot, or the squared distance for L2. */
+/** The distance between query and row by codes; no bound is subtracted from it where floats are not kept. */
+function codeDistance(row: u32): f32 {
+  const record = recordOf(row);
+  const dot = <f32>i32x4.extract_lane(dotCodes4(queryCodes, record, record, record, record), 0);
+  const distance =
+    load<f32>(offsetAt(record)) * queryWeight + queryOffset - dot * (load<f32>(scaleAt(record)) * queryScale);
+  return metric == L2 ? max<f32>(distance, 0) : distance;
+}
+
+/** The true distance between query and row: -dot, or the squared distance for L2. By codes where floats are not kept. */
 export function trueDistance(row: u32): f32 {
+  if (!keepsFloats) return codeDistance(row);
   const vector = floatsOf(row);
   if (metric == L2) return squaredDistance(queryFloats, vector);
   const dot = dotFloats(queryFloats, vector);

@@ -36,6 +36,7 @@ export let degree0: i32 = 0;
 export let keepsFloats: bool = true;
 export let rowCount: u32 = 0;
 
+let stage: usize = 0;
 let shift: u32 = 0;
 let mask: u32 = 0;
 let recordBytes: usize = 0;
@@ -119,8 +120,21 @@ export function recordOf(row: u32): usize {
   return blockOf(row) + <usize>(row & mask) * recordBytes;
 }
 
-/** Address of a row's vector; the rows of a block follow each other, `padded` floats apart. */
+/** Rows that can be encoded at once where floats are not kept. */
+export const STAGED: u32 = 64;
+
+/** Makes room for floats that are encoded and forgotten; false when memory is exhausted. */
+export function layStage(): bool {
+  if (!keepsFloats) stage = allocate((<u64>padded * STAGED) << 2);
+  return keepsFloats || stage != 0;
+}
+
+/**
+ * Address of a row's vector; the rows of a block follow each other, `padded` floats apart. Where floats
+ * are not kept, only the next rows to be appended have one, until they are.
+ */
 export function floatsOf(row: u32): usize {
+  if (!keepsFloats) return stage + ((<usize>(row - rowCount) * padded) << 2);
   return blockOf(row) + floatsAt + ((<usize>(row & mask) * padded) << 2);
 }
 

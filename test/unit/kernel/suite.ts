@@ -1,5 +1,6 @@
 /** The whole suite of the vector index. */
 import { describeBulk } from './bulk-suite.ts';
+import { describeCodesOnly } from './codes-suite.ts';
 import { describeExactScan } from './exact-suite.ts';
 import { describeFilters, describeGraph, describeTrial } from './graph-suite.ts';
 import { describeRows } from './rows-suite.ts';
@@ -10,6 +11,7 @@ export function describeVectorIndex(mutants: number): void {
   describeExactScan();
   describeGraph();
   describeBulk();
+  describeCodesOnly();
   describeTrial();
   describeFilters();
   describeRows();

@@ -20,6 +20,7 @@ export interface IndexKernel {
   ): number;
   reserveRows(rows: number): number;
   appendRows(count: number): number;
+  takeBack(rows: number): void;
   rowsPerBlock(): number;
   paddedDimension(): number;
   floatsOf(row: number): number;

@@ -1,5 +1,6 @@
 /** What goes into kernel memory and comes out of it: copies, always. */
 import { WhorlError } from '../../../src/shared/errors.ts';
+import type { MetricType } from '../../../src/shared/milvus-types.ts';
 import type { IndexKernel } from './kernel.ts';
 
 /** Rows and their scores, best first. */
@@ -17,13 +18,16 @@ export function outOfMemory(kernel: IndexKernel, kept: string): WhorlError {
   );
 }
 
-/** Copies vectors behind the rows; the padding of a row stays zero. */
+/**
+ * Copies vectors behind the rows, the padding of a row staying zero, and makes rows of them. -1, or the
+ * place of the first that is refused; then none became a row.
+ */
 export function copyVectors(
   kernel: IndexKernel,
   vectors: Float32Array,
   first: number,
   dimension: number,
-): void {
+): number {
   const memory = new Float32Array(kernel.memory.buffer);
   const perBlock = kernel.rowsPerBlock();
   const padded = kernel.paddedDimension();
@@ -34,6 +38,52 @@ export function copyVectors(
     memory.set(vectors.subarray(from, from + room), at);
     from += room;
   }
+  return kernel.appendRows(vectors.length / dimension);
+}
+
+/** Rows that the kernel encodes at once where it keeps no floats; `STAGED` of `wasm/index/rows.ts`. */
+const STAGED = 64;
+
+/** As {@link copyVectors}, through the kernel's stage: floats are encoded and forgotten. */
+export function stageVectors(
+  kernel: IndexKernel,
+  vectors: Float32Array,
+  first: number,
+  dimension: number,
+): number {
+  const rows = vectors.length / dimension;
+  for (let from = 0; from < rows; from += STAGED) {
+    const memory = new Float32Array(kernel.memory.buffer);
+    const to = Math.min(from + STAGED, rows);
+    for (let row = from; row < to; row++) {
+      const vector = vectors.subarray(row * dimension, (row + 1) * dimension);
+      memory.set(vector, kernel.floatsOf(first + row) >>> 2);
+    }
+    const refused = kernel.appendRows(to - from);
+    if (refused < 0) continue;
+    kernel.takeBack(first);
+    return from + refused;
+  }
+  return -1;
+}
+
+/** What a row's codes say. */
+export function decodeVector(
+  kernel: IndexKernel,
+  row: number,
+  dimension: number,
+  metric: MetricType,
+): Float32Array {
+  const at = kernel.recordOf(row) >>> 0;
+  const codes = new Int8Array(kernel.memory.buffer, at, dimension);
+  const [scale = 0, , , norm = 0] = new Float32Array(
+    kernel.memory.buffer,
+    at + kernel.paddedDimension(),
+    4,
+  );
+  // COSINE: the scale is that of the unit vector, and the norm is 1 / length.
+  const worth = metric === 'COSINE' && norm > 0 ? scale / norm : scale;
+  return Float32Array.from(codes, (code) => code * worth);
 }
 
 export function putBitmap(kernel: IndexKernel, allowed: Uint32Array, rows: number): number {

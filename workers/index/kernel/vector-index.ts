@@ -1,6 +1,6 @@
 /**
  * A vector index in WASM memory: exact scan, and HNSW over int8 codes whose results are compared again
- * by their float32 vectors. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
+ * by their float32 vectors, unless only codes are kept. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
  * bitmap that a search is given. It uses nothing global but WebAssembly.
  */
 import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
@@ -20,8 +20,10 @@ import { type GraphShape, parseGraph } from './snapshot.ts';
 import {
   bitsSet,
   copyVectors,
+  decodeVector,
   outOfMemory,
   putBitmap,
+  stageVectors,
   takeHits,
   type VectorHits,
 } from './transfer.ts';
@@ -64,7 +66,8 @@ export class VectorIndex {
     const checked = checkIndexOptions(options);
     const makeKernel = await kernelMaker();
     const kernel = makeKernel();
-    if (!setUp(kernel, checked, true)) throw outOfMemory(kernel, 'the index was not created');
+    if (!setUp(kernel, checked, !checked.codesOnly))
+      throw outOfMemory(kernel, 'the index was not created');
     return new VectorIndex(checked, kernel, makeKernel);
   }
 
@@ -118,8 +121,8 @@ export class VectorIndex {
       if (first + rows > MOST_ROWS || !kernel.reserveRows(first + rows)) {
         throw outOfMemory(kernel, `${first} rows are kept and ${rows} were not added`);
       }
-      copyVectors(kernel, vectors, first, dimension);
-      const refused = kernel.appendRows(rows);
+      const take = this.#options.codesOnly ? stageVectors : copyVectors;
+      const refused = take(kernel, vectors, first, dimension);
       if (refused >= 0) throw notFinite(`vector ${refused} of ${rows}`, 'Nothing was added');
       this.#count = first + rows;
       return first;
@@ -231,11 +234,17 @@ export class VectorIndex {
     });
   }
 
-  /** A copy of a row's vector, as it was appended. @throws `invalid_option` for a row that does not exist */
+  /**
+   * A copy of a row's vector, as it was appended, or what its codes say where only those are kept.
+   * @throws `invalid_option` for a row that does not exist
+   */
   vector(row: number): Float32Array {
+    const { codesOnly, dimension, metric } = this.#options;
     return this.#use((kernel) => {
-      const at = kernel.floatsOf(this.#existing(row)) >>> 0;
-      return new Float32Array(kernel.memory.buffer, at, this.#options.dimension).slice();
+      const existing = this.#existing(row);
+      if (codesOnly) return decodeVector(kernel, existing, dimension, metric);
+      const at = kernel.floatsOf(existing) >>> 0;
+      return new Float32Array(kernel.memory.buffer, at, dimension).slice();
     });
   }
 
