@@ -2,6 +2,9 @@
  * Whether a search for a row's own vector comes to the row, and links that make it so. Nothing about how
  * links are chosen promises it: a node can have links to it and none that a search follows. The search
  * ends when it meets the row, so that proving all rows costs a tenth of linking them.
+ *
+ * A row that was proved can be lost again when a full list drops it; so rows to which few links are left
+ * are searched for anew.
  */
 import { queryByRow } from './encode';
 import { countIn, countOut, isVisited, startVisit, top } from './graph';
@@ -15,16 +18,42 @@ const BREADTH: i32 = 64;
 /** Nodes that may be linked to one that is not found. */
 const HELPERS: i32 = 3;
 
+/** Rows with fewer links to them than this are searched for when they lose one. */
+const FEW: u32 = 4;
+/** Rows that wait to be searched for, at most. */
+const MOST_SUSPECTS: i32 = 256;
+
 let codes: usize = 0;
+let suspects: usize = 0;
+let suspectCount: i32 = 0;
 
 /** False when memory is exhausted. */
 export function layProof(): bool {
   codes = allocate(<u64>padded << 1);
-  return codes != 0 && reserveWalk(BREADTH);
+  suspects = allocate(<u64>MOST_SUSPECTS << 2);
+  return codes != 0 && suspects != 0 && reserveWalk(BREADTH);
+}
+
+/** Notes that a row has lost a link to it. */
+export function loseLink(row: u32): void {
+  if (<u32>load<u16>(inLinksOf(row)) >= FEW || suspectCount == MOST_SUSPECTS) return;
+  store<u32>(suspects + (<usize>suspectCount << 2), row);
+  suspectCount++;
+}
+
+/** Searches for a row, and for those that lost a link meanwhile, a bounded number of them. */
+export function proveWithLosers(row: u32): void {
+  proveNode(row);
+  let tried = 0;
+  while (suspectCount > 0 && tried++ < MOST_SUSPECTS) {
+    suspectCount--;
+    proveNode(load<u32>(suspects + (<usize>suspectCount << 2)));
+  }
+  suspectCount = 0;
 }
 
 /** Searches for a row, and links it from the nearest that are found until it is found itself. */
-export function proveNode(row: u32): void {
+function proveNode(row: u32): void {
   for (let attempt = 0; attempt < HELPERS; attempt++) {
     const count = search(row);
     if (count == 0) return;
@@ -50,7 +79,9 @@ function linkTo(node: u32, row: u32): void {
   if (<i32>count == degree0) {
     place = count;
     while (place > 1 && load<u16>(inLinksOf(load<u32>(at + (<usize>place << 2)))) < 2) place--;
-    countOut(load<u32>(at + (<usize>place << 2)));
+    const loser = load<u32>(at + (<usize>place << 2));
+    countOut(loser);
+    loseLink(loser);
   } else {
     store<u32>(at, place);
   }
