@@ -86,9 +86,9 @@ export function scanBitmap(from: u32, to: u32): void {
   scanAllowed(bitmap, from, to);
 }
 
-/** Turns a distance into a score: the inner product, the cosine, or the squared distance. */
+/** Turns a distance into a score: the inner product, the cosine, the squared distance, or the bits that differ. */
 function scoreOf(distance: f32): f32 {
-  return metric == L2 ? distance : 0 - distance;
+  return metric >= L2 ? distance : 0 - distance;
 }
 
 /** Sorts the best, turns each key into row and score (two u32 and f32 side by side); their number. */

@@ -26,6 +26,8 @@ const MOST_SUSPECTS: i32 = 256;
 let codes: usize = 0;
 let suspects: usize = 0;
 let suspectCount: i32 = 0;
+/** Links that were dropped for others. */
+let drops: i32 = 0;
 
 /** False when memory is exhausted. */
 export function layProof(): bool {
@@ -36,13 +38,18 @@ export function layProof(): bool {
 
 /** Notes that a row has lost a link to it. */
 export function loseLink(row: u32): void {
-  if (<u32>load<u16>(inLinksOf(row)) >= FEW || suspectCount == MOST_SUSPECTS) return;
+  if (<u32>load<u16>(inLinksOf(row)) < FEW) addSuspect(row);
+}
+
+function addSuspect(row: u32): void {
+  if (suspectCount == MOST_SUSPECTS) return;
   store<u32>(suspects + (<usize>suspectCount << 2), row);
   suspectCount++;
 }
 
-/** Searches for a row, and for those that lost a link meanwhile, a bounded number of them. */
-export function proveWithLosers(row: u32): void {
+/** Searches for a row, and for those that lost a link meanwhile, a bounded number of them; how many lost one for it. */
+export function proveWithLosers(row: u32): i32 {
+  drops = 0;
   proveNode(row);
   let tried = 0;
   while (suspectCount > 0 && tried++ < MOST_SUSPECTS) {
@@ -50,6 +57,7 @@ export function proveWithLosers(row: u32): void {
     proveNode(load<u32>(suspects + (<usize>suspectCount << 2)));
   }
   suspectCount = 0;
+  return drops;
 }
 
 /** Searches for a row, and links it from the nearest that are found until it is found itself. */
@@ -71,20 +79,27 @@ function search(row: u32): i32 {
   return isVisited(row) ? 0 : count;
 }
 
-/** Links a node to a row, in the place of the last link that another node has as well when its list is full. */
+/**
+ * Links a node to a row. A full list gives up one from its middle: the nearest rows lead to each other,
+ * and the last lead to where nothing else may lead, as the new one does, which therefore is put last.
+ */
 function linkTo(node: u32, row: u32): void {
   const at = linksOf(node);
   const count = load<u32>(at);
-  let place = count + 1;
-  if (<i32>count == degree0) {
-    place = count;
-    while (place > 1 && load<u16>(inLinksOf(load<u32>(at + (<usize>place << 2)))) < 2) place--;
-    const loser = load<u32>(at + (<usize>place << 2));
-    countOut(loser);
-    loseLink(loser);
-  } else {
-    store<u32>(at, place);
-  }
-  store<u32>(at + (<usize>place << 2), row);
+  if (<i32>count == degree0) dropMiddle(at, count);
+  else store<u32>(at, count + 1);
+  store<u32>(at + (<usize>load<u32>(at) << 2), row);
   countIn(row);
+}
+
+/** Drops a link that leaves its row others, where there is one; the last place is free then. */
+function dropMiddle(at: usize, count: u32): void {
+  let place = count >> 1;
+  while (place > 1 && <u32>load<u16>(inLinksOf(load<u32>(at + (<usize>place << 2)))) <= FEW) place--;
+  const from = at + (<usize>place << 2);
+  const loser = load<u32>(from);
+  memory.copy(from, from + 4, <usize>(count - place) << 2);
+  countOut(loser);
+  drops++;
+  addSuspect(loser);
 }

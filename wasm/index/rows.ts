@@ -18,6 +18,8 @@ import { allocate, enlarge } from './memory';
 export const IP: i32 = 0;
 export const COSINE: i32 = 1;
 export const L2: i32 = 2;
+/** Rows are bits, eight a byte, which stand in the place of codes; their scale is 1. */
+export const HAMMING: i32 = 3;
 
 /** Level of a row that is not a node: its codes are those of a node, in whose chain it is. */
 export const NO_NODE: u8 = 255;
@@ -28,7 +30,7 @@ const META: usize = 16;
 const BLOCK_FLOAT_BYTES: i32 = 1 << 20;
 
 export let metric: i32 = IP;
-/** Codes and floats a row, `dimension` rounded up to 16. */
+/** Codes and floats a row, `dimension` (bytes of bits) rounded up to 16. */
 export let padded: usize = 0;
 /** Most links in layer 0; 0 where there is no graph. */
 export let degree0: i32 = 0;
@@ -57,7 +59,7 @@ let blockCount: u32 = 0;
 export function layRows(dimension: i32, metricCode: i32, links: i32, floats: bool): void {
   metric = metricCode;
   keepsFloats = floats;
-  padded = <usize>((dimension + 15) & ~15);
+  padded = <usize>(((metric == HAMMING ? dimension >> 3 : dimension) + 15) & ~15);
   degree0 = links;
   shift = 4;
   while (shift < 10 && (<i32>padded << (shift + 3)) <= BLOCK_FLOAT_BYTES) shift++;

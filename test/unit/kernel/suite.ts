@@ -3,6 +3,7 @@ import { describeBulk } from './bulk-suite.ts';
 import { describeCodesOnly } from './codes-suite.ts';
 import { describeExactScan } from './exact-suite.ts';
 import { describeFilters, describeGraph, describeTrial } from './graph-suite.ts';
+import { describeHamming } from './hamming-suite.ts';
 import { describeRows } from './rows-suite.ts';
 import { describeSnapshots } from './snapshot-suite.ts';
 
@@ -12,6 +13,7 @@ export function describeVectorIndex(mutants: number): void {
   describeGraph();
   describeBulk();
   describeCodesOnly();
+  describeHamming();
   describeTrial();
   describeFilters();
   describeRows();

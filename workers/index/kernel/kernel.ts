@@ -73,7 +73,7 @@ export interface IndexKernel {
   chooseNearest(from: number, to: number): void;
   answerLinks(from: number, to: number): void;
   writeLists(from: number, to: number): void;
-  proveNodes(from: number, to: number): void;
+  proveNodes(from: number, to: number): number;
 }
 
 let compiled: Promise<WebAssembly.Module> | null = null;

@@ -5,11 +5,16 @@ import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MetricType } from '../../../src/shared/milvus-types.ts';
 import { EXACT_BELOW } from './plan.ts';
 
+/** `L2` is the squared distance; `HAMMING` counts the bits that differ. */
+export type IndexMetric = MetricType | 'HAMMING';
+
+/** Row-major: float32 coordinates; for `HAMMING` bits, eight a byte. */
+export type Vectors = Float32Array | Uint8Array;
+
 export interface VectorIndexOptions {
-  /** Coordinates a vector, 2..4,096. */
+  /** Coordinates a vector, 2..4,096; for `HAMMING` bits, a multiple of 8. */
   readonly dimension: number;
-  /** `L2` is the squared distance. */
-  readonly metric: MetricType;
+  readonly metric: IndexMetric;
   readonly indexType: 'FLAT' | 'HNSW';
   /** Links a node in an upper layer, twice as many in the lowest; 2..512, default 32. */
   readonly M?: number;
@@ -98,18 +103,28 @@ function refuseUnknown(where: string, options: object, known: ReadonlySet<string
   }
 }
 
+function dimensionFor(metric: IndexMetric, value: unknown): number {
+  const dimension = integer('dimension', value, 2, 4096);
+  if (metric !== 'HAMMING' || dimension % 8 === 0) return dimension;
+  throw new WhorlError(
+    'invalid_option',
+    `dimension must be a multiple of 8 for HAMMING, but is ${dimension}. Nothing was changed.`,
+  );
+}
+
 /** All options of an index, with their defaults. */
 export function checkIndexOptions(options: VectorIndexOptions): CheckedIndexOptions {
   refuseUnknown('The vector index', options, INDEX_OPTIONS);
+  const metric = oneOf('metric', options.metric, ['IP', 'COSINE', 'L2', 'HAMMING']);
   return {
-    dimension: integer('dimension', options.dimension, 2, 4096),
-    metric: oneOf('metric', options.metric, ['IP', 'COSINE', 'L2']),
+    dimension: dimensionFor(metric, options.dimension),
+    metric,
     indexType: oneOf('indexType', options.indexType, ['FLAT', 'HNSW']),
     M: integer('M', options.M ?? 32, 2, 512),
     efConstruction: integer('efConstruction', options.efConstruction ?? 200, 1, 32_768),
     exactBelow: integer('exactBelow', options.exactBelow ?? EXACT_BELOW, 0, 2 ** 31),
     seed: integer('seed', options.seed ?? 1, 0, 2 ** 32 - 1),
-    codesOnly: boolean('codesOnly', options.codesOnly ?? false),
+    codesOnly: boolean('codesOnly', options.codesOnly ?? false) || metric === 'HAMMING',
     maxBytes: integer('maxBytes', options.maxBytes ?? MAX_BYTES, 0, MAX_BYTES),
   };
 }
