@@ -26,7 +26,7 @@ export interface VectorIndexOptions {
   readonly seed?: number;
   /**
    * Keep int8 codes and not the float32 vectors: a third of the memory. Scores are then those of the codes
-   * (MiniLM: within a percent; recall@10 about .99 at best), and so is what `vector` returns. Default false.
+   * (recall@10 of MiniLM vectors about .99 at best), and so is what `vector` returns. Default false.
    */
   readonly codesOnly?: boolean;
   /** Bytes of WASM memory that the index may take; default 4 GiB, all there is. */
