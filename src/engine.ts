@@ -115,6 +115,11 @@ export class Engine extends EventTarget {
     return this.#status;
   }
 
+  /** Starts the embed worker without its model. Called by {@link createEngine}; harmless when called again. */
+  warm(): void {
+    this.#embedding.warm();
+  }
+
   /** Opens the store. Called by {@link createEngine}; harmless when called again. */
   async open(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const store = await this.#index.call('status', {}, options);
@@ -357,6 +362,7 @@ function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
   const engine = new Engine(checkOptions(options, document.baseURI));
+  engine.warm();
   try {
     await engine.open(options.signal ? { signal: options.signal } : {});
     return engine;

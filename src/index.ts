@@ -33,5 +33,6 @@ export type {
   Fingerprint,
   LexicalHit,
   Precision,
+  StoreMode,
   StoreStatus,
 } from './shared/types.ts';

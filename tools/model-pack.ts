@@ -60,10 +60,10 @@ function readMaxTokens(folder: string, asked: string | undefined): number {
   return Number(found);
 }
 
-function main(args: readonly string[]): void {
+async function main(args: readonly string[]): Promise<void> {
   const { folder, out, precision, maxTokens, graph } = readOptions(args);
   const read = (path: string): Uint8Array => readFileSync(join(folder, path));
-  const files = packModel({
+  const files = await packModel({
     name: basename(resolve(folder)),
     safetensors: read('model.safetensors'),
     graph: graph ? read(GRAPH) : null,
@@ -82,4 +82,4 @@ function main(args: readonly string[]): void {
   console.log(graph ? fingerprint : `${fingerprint}\nWithout a graph: ONNX Runtime cannot run it.`);
 }
 
-main(process.argv.slice(2));
+await main(process.argv.slice(2));

@@ -27,21 +27,31 @@ export async function compare(contest: Contest): Promise<Comparison> {
   return { times, batches, tokens, texts: texts.length };
 }
 
-/** Tries each peer with every size once, on a sample where the workload is large. */
+/** What was tried with one peer. */
+interface Tried {
+  readonly batch: number;
+  readonly ms: number;
+}
+
+/** A peer that became slower than its best by this factor becomes no faster with larger batches. */
+const HOPELESS = 1.15;
+
+/** Tries each peer with growing batches, once each, on a sample where the workload is large. */
 async function bestBatches({ page, workload, sides }: Contest): Promise<Batches> {
-  const best: Batches = {};
-  const least: Partial<Record<SideName, number>> = {};
-  const peers = sides.filter((name) => (PEERS as readonly SideName[]).includes(name));
   const sample = workload === 'B' ? 'B_sample' : workload;
-  for (const size of BATCH_SIZES) {
-    const ways = Object.fromEntries(peers.map((name) => [name, size]));
+  let trying = sides.filter((name) => (PEERS as readonly SideName[]).includes(name));
+  const best = new Map<SideName, Tried>();
+  for (const batch of BATCH_SIZES) {
+    const ways = Object.fromEntries(trying.map((name) => [name, batch]));
     const times = await page.call('compare', sample, ways, 1);
-    for (const name of peers) {
-      const time = times[name]?.[0] ?? Number.POSITIVE_INFINITY;
-      if (time >= (least[name] ?? Number.POSITIVE_INFINITY)) continue;
-      least[name] = time;
-      best[name] = size;
-    }
+    trying = trying.filter((name) => keepTrying(best, name, { batch, ms: times[name]?.[0] ?? 0 }));
   }
-  return best;
+  return Object.fromEntries([...best].map(([name, { batch }]) => [name, batch]));
+}
+
+/** Keeps the better; whether larger batches are worth a try. */
+export function keepTrying(best: Map<SideName, Tried>, name: SideName, tried: Tried): boolean {
+  const before = best.get(name);
+  if (!before || tried.ms < before.ms) best.set(name, tried);
+  return !before || tried.ms < before.ms * HOPELESS;
 }

@@ -7,6 +7,7 @@ import type { Comparison, EmbedMeasures, Latency, Likeness, Quality } from './me
 import { measureMemory } from './memory.ts';
 import type { Options } from './options.ts';
 import { correlation, likenessTo } from './quality.ts';
+import { ratioOf } from './report.ts';
 import {
   type Opening,
   PATHS,
@@ -73,14 +74,14 @@ async function onPage<T>(
   }
 }
 
-function contest(
+async function contest(
   { texts, options }: Setting,
   page: BenchPage,
   workload: WorkloadName,
   sides: readonly SideName[],
 ): Promise<Comparison> {
   console.log(`${workload}: ${sides.join(', ')}`);
-  return compare({
+  const found = await compare({
     page,
     workload,
     sides,
@@ -89,6 +90,10 @@ function contest(
     texts: texts.workloads[workload],
     tokens: texts.tokens[workload],
   });
+  // The tables come at the end; whoever stops a long run keeps this.
+  const ratios = sides.slice(1).map((side) => `${side} ${ratioOf(found.times, side)}`);
+  console.log(`  times ours: ${ratios.join(', ')}`);
+  return found;
 }
 
 function asked({ options }: Setting): WorkloadName[] {

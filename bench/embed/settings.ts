@@ -26,7 +26,7 @@ export const MAX_TOKENS = 256;
  * Texts in a padded batch that a peer is tried with, after sorting by length; it is then measured with
  * the one that was quickest for it.
  */
-export const BATCH_SIZES: readonly number[] = [1, 4, 8, 16, 32];
+export const BATCH_SIZES: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 
 /** How sides are opened. */
 export interface Opening {

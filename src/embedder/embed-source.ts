@@ -29,6 +29,8 @@ export interface SourceEvents {
 export interface EmbedSource {
   /** Whether it can be asked now. */
   readonly running: boolean;
+  /** Loads the program that a start will need, and nothing of the model. Never throws. */
+  warm(): void;
   start(signal: AbortSignal, report: (progress: DownloadProgress) => void): Promise<SourceInfo>;
   /** Rejects with `embedder_unavailable` before a start. */
   embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult>;

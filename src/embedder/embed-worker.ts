@@ -1,6 +1,6 @@
 /** One embed worker from its spawning to its end: a lane of the pool. What is lost is not revived; another takes its place. */
 import type { EmbedOptions } from '../shared/embed-job.ts';
-import { type Lane, sliceTokensOf } from '../shared/embed-pool.ts';
+import { isFollowed, type Lane, sliceTokensOf } from '../shared/embed-pool.ts';
 import { isWhorlError, type WhorlError } from '../shared/errors.ts';
 import { type Far, Link } from '../shared/link.ts';
 import type {
@@ -69,6 +69,11 @@ export class EmbedWorker implements Lane {
     return this.#info?.backend === 'webgpu';
   }
 
+  /** Spawns the worker. Whether that fails shows when it is asked for something. */
+  warm(): void {
+    this.#link.call('info', {}).catch(() => {});
+  }
+
   /** Starts a model; with `lent`, that of a sister where it can be taken, else by a download as without. */
   async start(
     request: EmbedStartRequest,
@@ -90,7 +95,11 @@ export class EmbedWorker implements Lane {
 
   embed(request: EmbedRequest, { signal, onProgress }: EmbedOptions): Promise<EmbedResult> {
     const report = ({ done }: { readonly done: number }) => onProgress?.(done);
-    const how = { deadlineMs: BATCH_MS, onProgress: report, ...(signal ? { signal } : {}) };
+    const how = {
+      deadlineMs: BATCH_MS,
+      ...(isFollowed(request) ? { onProgress: report } : {}),
+      ...(signal ? { signal } : {}),
+    };
     return this.#link.call('embed', request, how as CallOptions<never>);
   }
 

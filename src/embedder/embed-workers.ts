@@ -78,6 +78,13 @@ export class EmbedWorkers implements EmbedSource {
     return this.#running.length > 0;
   }
 
+  /** The script of a worker takes a good part of a start; it is read while the store is opened. */
+  warm(): void {
+    if (this.#closed || this.running) return;
+    this.#idle ??= this.#spawn();
+    this.#idle.warm();
+  }
+
   async start(
     signal: AbortSignal,
     report: (progress: DownloadProgress) => void,
@@ -108,6 +115,8 @@ export class EmbedWorkers implements EmbedSource {
     await worker.start(request, { signal, onProgress });
     throwIfAborted(signal);
     this.#idle = null;
+    // A GPU lane may have outlived the kernels; what lies at the address may have changed since.
+    for (const lane of this.#running) if (!isSameSpace(lane, worker)) this.#end(lane);
     this.#join(worker);
   }
 
@@ -186,6 +195,11 @@ export class EmbedWorkers implements EmbedSource {
     this.#starting.delete(worker);
     this.#running = this.#running.filter((each) => each !== worker);
     this.#pool.remove(worker);
+  }
+
+  #end(worker: EmbedWorker): void {
+    this.#leave(worker);
+    worker.close();
   }
 
   /** Starts kernels, one after the other, until there are as many as wanted. */
@@ -292,8 +306,7 @@ export class EmbedWorkers implements EmbedSource {
     const ended = this.#running.filter((worker) => worker !== stays);
     for (const worker of ended) {
       if (worker.bulkOnly) this.#gpuTried = false;
-      this.#leave(worker);
-      worker.close();
+      this.#end(worker);
     }
     if (ended.length > 0) this.#tell();
   }
@@ -309,6 +322,10 @@ export class EmbedWorkers implements EmbedSource {
     const lanes = this.#running.flatMap((worker) => laneOf(worker, worker === first));
     return { ...info, why: [info.why, ...this.#notes.values()].join(' '), lanes };
   }
+}
+
+function isSameSpace(one: EmbedWorker, other: EmbedWorker): boolean {
+  return one.info?.fingerprint === other.info?.fingerprint;
 }
 
 function laneOf({ info }: EmbedWorker, queries: boolean): readonly EmbedLane[] {

@@ -42,6 +42,7 @@ export class Embedding {
   readonly #cache: EmbeddingCache;
   readonly #start: SharedStart<SourceInfo, DownloadProgress>;
   #status: EmbedderStatus = { state: 'idle' };
+  #starts = 0;
   #refreshTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -62,6 +63,11 @@ export class Embedding {
 
   get ready(): boolean {
     return this.#status.state === 'ready';
+  }
+
+  /** See {@link EmbedSource.warm}. */
+  warm(): void {
+    this.#source.warm();
   }
 
   /** Starts what embeds; at once when it runs. */
@@ -128,6 +134,8 @@ export class Embedding {
     signal: AbortSignal,
     report: (progress: DownloadProgress) => void,
   ): Promise<SourceInfo> {
+    this.#starts += 1;
+    const start = this.#starts;
     this.#say({ state: 'loading', progress: null });
     const onProgress = (progress: DownloadProgress): void => {
       this.#say({ state: 'loading', progress });
@@ -139,7 +147,10 @@ export class Embedding {
       return info;
     } catch (thrown) {
       const error = asWhorlError(thrown);
-      this.#say(error.code === 'aborted' ? { state: 'idle' } : failed(error));
+      // One that was given up may end when the next one runs, which says how it stands.
+      if (start === this.#starts) {
+        this.#say(error.code === 'aborted' ? { state: 'idle' } : failed(error));
+      }
       throw error;
     }
   }

@@ -50,6 +50,9 @@ export class HostEmbedder implements EmbedSource {
     return this.#info !== null;
   }
 
+  /** The host's embedder is there already. */
+  warm(): void {}
+
   /** @throws WhorlError `backend_wrong`, or what the embedder throws. */
   async start(signal: AbortSignal): Promise<SourceInfo> {
     const probe = await this.#ask(PROBES, { signal, priority: 'query' });

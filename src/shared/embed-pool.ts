@@ -40,6 +40,17 @@ export function sliceTokensOf(backend: EmbedderInfo['backend']): number {
   return SLICE_TOKENS[backend];
 }
 
+/** Texts of a query, at most, that are over before anybody could follow them. */
+const FEW = 16;
+
+/**
+ * Whether progress is worth asking for. A call that reports takes a message channel of its own, which is a good
+ * part of the time that a single query takes.
+ */
+export function isFollowed({ priority, texts }: EmbedRequest): boolean {
+  return priority !== 'query' || texts.length > FEW;
+}
+
 export class EmbedPool {
   readonly #options: PoolOptions;
   #lanes: readonly Lane[] = [];

@@ -30,6 +30,8 @@ export type ErrorCode =
   | 'storage_too_new'
   | 'storage_blocked'
   | 'fingerprint_mismatch'
+  | 'archive_invalid'
+  | 'outcome_unknown'
   // Milvus: `milvusCode` carries the number
   | 'milvus'
   // generation

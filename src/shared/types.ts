@@ -58,7 +58,7 @@ export interface EmbedStartRequest {
   readonly precision?: Precision;
   /** One build of our own kernel, used or refused; for tests and measurements. Default: the faster one that is right here. */
   readonly variant?: 'simd128' | 'relaxed';
-  /** Lets `auto` take a software (fallback) adapter. Default false. */
+  /** Lets `webgpu` take a software (fallback) adapter, which is right and slow. Default false. */
   readonly allowFallbackAdapter?: boolean;
   readonly ort: OrtPlaces;
   /** A running worker's model: nothing is downloaded or unpacked again. */
@@ -162,6 +162,26 @@ export interface IndexOpenRequest {
   readonly embeddingCacheBytes?: number;
 }
 
+/**
+ * What a store cannot do at present; each has its sentence in `why`.
+ *
+ * - `memory_only`: nothing outlives the page
+ * - `read_only`: nothing can be written here
+ * - `quota`: the storage is full; writes are refused until there is room again, reading goes on
+ * - `unmirrored`: the mirror cannot be written; what was changed since `mirroredThrough` lies in the database only
+ * - `restored`: the database was lost and came back from its mirror
+ * - `lost`: there were records once, and neither database nor mirror has them now
+ * - `background_failed`: a graph, a re-embedding or tidying up failed; searches stay exact, and it is tried again
+ */
+export type StoreMode =
+  | 'memory_only'
+  | 'read_only'
+  | 'quota'
+  | 'unmirrored'
+  | 'restored'
+  | 'lost'
+  | 'background_failed';
+
 /** How far what is written can be trusted to stay. */
 export interface StoreStatus {
   readonly storage: 'indexeddb' | 'memory';
@@ -169,6 +189,8 @@ export interface StoreStatus {
   readonly durability: 'durable' | 'volatile';
   readonly role: 'leader' | 'follower';
   readonly collections: number;
+  /** In the order of {@link StoreMode}; empty when all is well. */
+  readonly modes: readonly StoreMode[];
   readonly why?: string;
 }
 

@@ -16,6 +16,7 @@ const STORE: StoreStatus = {
   durability: 'volatile',
   role: 'leader',
   collections: 0,
+  modes: [],
 };
 
 const VECTORS = { vectors: new Float32Array(4), dimension: 4, fingerprint: 'double', tokens: 3 };
@@ -213,7 +214,8 @@ describe('the engine', () => {
     workers.broken = true;
     await expect(start(workers)).rejects.toMatchObject({ code: 'worker_start_failed' });
     await pause(50);
-    expect(workers.spawned).toEqual({ embed: 0, index: 1 });
+    // Each once: the embed worker by the start itself, and none by the end.
+    expect(workers.spawned).toEqual({ embed: 1, index: 1 });
   });
 
   test('an embed worker lost while it starts: one start goes on, in a fresh worker', async () => {

@@ -31,6 +31,7 @@ describe('the kernel of this browser', () => {
     const instantiate = vi.spyOn(WebAssembly, 'instantiate').mockRejectedValue(refused);
     try {
       expect(await readKernelFacts()).toEqual({
+        opens: true,
         simd: true,
         relaxed: false,
         faults: null,

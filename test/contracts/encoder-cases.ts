@@ -2,12 +2,17 @@
 import type { EmbedStartRequest } from '../../src/shared/types.ts';
 import { type BackendDeps, BackendStarter } from '../../workers/embed/backends.ts';
 import type { Attempt } from '../../workers/embed/choose.ts';
-import { kernelBinary } from '../../workers/embed/kernel/instance.ts';
+import { kernelBinary } from '../../workers/embed/kernel/binaries.ts';
 import type { EncoderCase } from './encoder-suite.ts';
 
 const KERNELS = (['simd128', 'relaxed'] as const).flatMap((variant) =>
   (['int8', 'float32'] as const).map((precision) => ({ variant, precision })),
 );
+
+const able = {
+  simd128: WebAssembly.validate(await kernelBinary('simd128')),
+  relaxed: WebAssembly.validate(await kernelBinary('relaxed')),
+};
 
 /** @param where The platform, for the names of the suites. */
 export function encoderCases(
@@ -21,10 +26,9 @@ export function encoderCases(
   const kernels = KERNELS.map(({ variant, precision }) => {
     const name = `own kernel, ${variant}, ${precision}, ${where}`;
     const start = { ...request, backend: 'wasm', variant, precision } as const;
-    const able = WebAssembly.validate(kernelBinary(variant));
     return {
       ...caseOf(name, start, deps, { backend: 'wasm', variant }),
-      ...(able ? {} : { skip: `this platform has no ${variant} SIMD` }),
+      ...(able[variant] ? {} : { skip: `this platform has no ${variant} SIMD` }),
     };
   });
   return [onnx, ...kernels];

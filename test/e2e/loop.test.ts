@@ -291,7 +291,8 @@ describe('a worker that dies', () => {
           (error) => error.code,
         );
         await new Promise((resolve) => setTimeout(resolve, 300));
-        for (const worker of workers) if (worker.label === `whorl ${name}`) worker.terminate();
+        const ended = workers.filter(({ label }) => label === `whorl ${name}`);
+        for (const worker of ended) worker.terminate();
         const code = await settled;
         const { dimension } = await window.engine.embed(['after']);
         const [row] = await window.engine.milvus.query({
@@ -302,13 +303,16 @@ describe('a worker that dies', () => {
           code,
           dimension,
           count: Number(row?.['count(*)']),
+          ended: ended.length,
           restarts: window.engine.status.restarts,
         };
       }, which);
       expect(outcome.code).toBe('worker_lost');
       expect(outcome.dimension).toBe(384);
       expect(outcome.count).toBe(records.length);
-      expect(outcome.restarts[which]).toBe(1);
+      // Of embed workers there may be several by then; all of them were ended.
+      expect(outcome.ended).toBeGreaterThan(0);
+      expect(outcome.restarts[which]).toBe(outcome.ended);
     },
   );
 });

@@ -1,9 +1,7 @@
-/** What the inputs of each linear layer look like on typical texts: measured with the plain reference. */
+/** Inputs on which a layer that was rounded shall do what it did before. */
 import type { Tokenizer } from '../../workers/embed/tokenizer.ts';
-import type { BertShape } from './bert.ts';
-import { referenceEmbedding, type Weights } from './forward.ts';
 import { KNOWN_TEXTS } from './known-texts.ts';
-import { InputMoments } from './rounding.ts';
+import { uniformNumbers } from './random.ts';
 
 /**
  * Texts of many lengths, written for this project. Very short ones matter: in them the special
@@ -40,21 +38,50 @@ const TEXTS: readonly string[] = [
   'https://example.org/menu?day=friday#soup 😀 100% wool',
 ];
 
-/** Moments of the inputs by layer name; query, key and value of a layer share one. */
-export function inputMoments(
-  weights: Weights,
-  shape: BertShape,
-  tokenizer: Tokenizer,
-): Map<string, InputMoments> {
-  const moments = new Map<string, InputMoments>();
-  for (const text of [...TEXTS, ...KNOWN_TEXTS.map((known) => known.text)]) {
-    referenceEmbedding(tokenizer.encode(text), weights, shape, (name, rows, columns) => {
-      const shared = name.replace(/\.(key|value)$/, '.query');
-      const sums = moments.get(shared) ?? new InputMoments(columns);
-      if (shared === name) sums.add(rows);
-      moments.set(shared, sums);
-      moments.set(name, sums);
-    });
+/** Tokens of made-up sequences, beside those of the texts. */
+const RANDOM_TOKENS = 8_000;
+/** Longest made-up sequence, without its special tokens. */
+const LONGEST = 80;
+/** Tokens that stand for nothing in a text. */
+const RESERVED = /^(\[.*\]|<.*>)$/;
+
+/**
+ * Token ids to calibrate with: the texts above, the known texts, and sequences of tokens drawn at
+ * random. The random ones matter most: so few texts hold far too few different inputs for a layer of
+ * 1,536, and what is rounded to suit them alone is worse on all others.
+ *
+ * @param file The bytes of tokenizer.json.
+ */
+export function calibrationSequences(file: Uint8Array, tokenizer: Tokenizer): Int32Array[] {
+  const texts = [...TEXTS, ...KNOWN_TEXTS.map((known) => known.text)];
+  return [...texts.map((text) => tokenizer.encode(text)), ...randomSequences(file, tokenizer)];
+}
+
+/** Many short and few long ones, of frequent tokens mostly: vocabularies are sorted by frequency. */
+function randomSequences(file: Uint8Array, tokenizer: Tokenizer): Int32Array[] {
+  const ordinary = ordinaryTokens(file);
+  const [before, after] = tokenizer.encode('') as unknown as [number, number];
+  const random = uniformNumbers(1);
+  const longest = Math.min(LONGEST, tokenizer.maxTokens - 2);
+  const sequences: Int32Array[] = [];
+  for (let tokens = 0; tokens < RANDOM_TOKENS; tokens += sequences.at(-1)?.length ?? 0) {
+    const length = Math.max(1, Math.floor(longest ** random()));
+    const ids = Array.from(
+      { length },
+      () => ordinary[Math.floor(random() ** 4 * ordinary.length)] as number,
+    );
+    sequences.push(Int32Array.of(before, ...ids, after));
   }
-  return moments;
+  return sequences;
+}
+
+/** Ids of the tokens that texts are made of, in the file's order. */
+function ordinaryTokens(file: Uint8Array): number[] {
+  const { vocab } = JSON.parse(new TextDecoder().decode(file)).model as {
+    readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[];
+  };
+  const entries = Array.isArray(vocab)
+    ? vocab.map(([token], id): [string, number] => [token, id])
+    : Object.entries(vocab as Readonly<Record<string, number>>);
+  return entries.filter(([token]) => !RESERVED.test(token)).map(([, id]) => id);
 }

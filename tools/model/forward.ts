@@ -7,7 +7,7 @@ import type { BertShape } from './bert.ts';
 import type { Tensor } from './safetensors.ts';
 
 /** Row-major `rows x columns`. */
-interface Matrix {
+export interface Matrix {
   readonly rows: number;
   readonly columns: number;
   readonly data: Float32Array;
@@ -16,31 +16,21 @@ interface Matrix {
 /** Weights by name, as {@link tensorPlan} names them. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
-/** Sees the input rows of each linear layer, by the layer's name without `.weight`. */
-export type Observer = (name: string, rows: Float32Array, columns: number) => void;
-
-/** Weights, and who looks on. */
-interface Pass {
-  readonly weights: Weights;
-  readonly observe?: Observer | undefined;
-}
-
 /** Embeds one sequence of token ids: mean over its tokens, divided by its length. */
 export function referenceEmbedding(
   ids: ArrayLike<number>,
   weights: Weights,
   shape: BertShape,
-  observe?: Observer,
 ): Float32Array {
-  const pass = { weights, observe };
   let state = embeddings(ids, weights, shape);
   for (let layer = 0; layer < shape.layers; layer += 1) {
-    state = encoderLayer(state, pass, shape, `encoder.layer.${layer}`);
+    state = encoderLayer(state, weights, shape, `encoder.layer.${layer}`);
   }
   return unit(meanOfRows(state));
 }
 
-function embeddings(ids: ArrayLike<number>, weights: Weights, shape: BertShape): Matrix {
+/** The input of the first layer: word, position and type embeddings, normalised. */
+export function embeddings(ids: ArrayLike<number>, weights: Weights, shape: BertShape): Matrix {
   const { hidden } = shape;
   const word = tensor(weights, 'embeddings.word_embeddings.weight');
   const position = tensor(weights, 'embeddings.position_embeddings.weight');
@@ -57,39 +47,45 @@ function embeddings(ids: ArrayLike<number>, weights: Weights, shape: BertShape):
   return layerNorm(sum, weights, 'embeddings.LayerNorm', shape.layerNormEps);
 }
 
-function encoderLayer(x: Matrix, pass: Pass, shape: BertShape, name: string): Matrix {
-  const { weights } = pass;
-  const mixed = linear(attention(x, pass, shape, name), pass, `${name}.attention.output.dense`);
+function encoderLayer(x: Matrix, weights: Weights, shape: BertShape, name: string): Matrix {
+  const query = linear(x, weights, `${name}.attention.self.query`);
+  const key = linear(x, weights, `${name}.attention.self.key`);
+  const value = linear(x, weights, `${name}.attention.self.value`);
+  const context = attention(query, key, value, shape);
+  const mixed = linear(context, weights, `${name}.attention.output.dense`);
   const attended = layerNorm(
     add(mixed, x),
     weights,
     `${name}.attention.output.LayerNorm`,
     shape.layerNormEps,
   );
-  const inner = gelu(linear(attended, pass, `${name}.intermediate.dense`));
-  const outer = linear(inner, pass, `${name}.output.dense`);
+  const inner = gelu(linear(attended, weights, `${name}.intermediate.dense`));
+  const outer = linear(inner, weights, `${name}.output.dense`);
   return layerNorm(add(outer, attended), weights, `${name}.output.LayerNorm`, shape.layerNormEps);
 }
 
-function attention(x: Matrix, pass: Pass, shape: BertShape, name: string): Matrix {
-  const query = linear(x, pass, `${name}.attention.self.query`);
-  const key = linear(x, pass, `${name}.attention.self.key`);
-  const value = linear(x, pass, `${name}.attention.self.value`);
-  const size = shape.hidden / shape.heads;
-  const data = new Float32Array(x.rows * shape.hidden);
-  for (let head = 0; head < shape.heads; head += 1) {
-    for (let row = 0; row < x.rows; row += 1) {
+/** Every head's mixture of the value rows, by the softmax of query times key. */
+export function attention(
+  query: Matrix,
+  key: Matrix,
+  value: Matrix,
+  { hidden, heads }: BertShape,
+): Matrix {
+  const size = hidden / heads;
+  const data = new Float32Array(query.rows * hidden);
+  for (let head = 0; head < heads; head += 1) {
+    for (let row = 0; row < query.rows; row += 1) {
       const scores = softmax(headScores(query, key, row, head * size, size));
       for (let k = head * size; k < (head + 1) * size; k += 1) {
         let sum = 0;
-        for (let other = 0; other < x.rows; other += 1) {
-          sum += at(scores, other) * at(value.data, other * shape.hidden + k);
+        for (let other = 0; other < query.rows; other += 1) {
+          sum += at(scores, other) * at(value.data, other * hidden + k);
         }
-        data[row * shape.hidden + k] = sum;
+        data[row * hidden + k] = sum;
       }
     }
   }
-  return { rows: x.rows, columns: shape.hidden, data };
+  return { rows: query.rows, columns: hidden, data };
 }
 
 /** Scaled dot products of one query row with every key row, over one head's columns. */
@@ -113,8 +109,7 @@ function softmax(scores: Float32Array): Float32Array {
 }
 
 /** `x W^T + b`, with `W` as `[out, in]`. */
-function linear(x: Matrix, { weights, observe }: Pass, name: string): Matrix {
-  observe?.(name, x.data, x.columns);
+function linear(x: Matrix, weights: Weights, name: string): Matrix {
   const weight = tensor(weights, `${name}.weight`);
   const bias = tensor(weights, `${name}.bias`);
   const out = bias.length;
@@ -132,7 +127,8 @@ function linear(x: Matrix, { weights, observe }: Pass, name: string): Matrix {
   return { rows: x.rows, columns: out, data };
 }
 
-function layerNorm(x: Matrix, weights: Weights, name: string, epsilon: number): Matrix {
+/** Each row with mean 0 and variance 1, times the gain, plus the shift. */
+export function layerNorm(x: Matrix, weights: Weights, name: string, epsilon: number): Matrix {
   const gain = tensor(weights, `${name}.weight`);
   const shift = tensor(weights, `${name}.bias`);
   const data = new Float32Array(x.data.length);
@@ -173,7 +169,7 @@ export function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * fraction));
 }
 
-function add(a: Matrix, b: Matrix): Matrix {
+export function add(a: Matrix, b: Matrix): Matrix {
   return { ...a, data: a.data.map((value, index) => value + at(b.data, index)) };
 }
 

@@ -1,12 +1,13 @@
 /** A published model, packed; the same input always gives the same bytes. */
 import { createTokenizer, type Tokenizer } from '../../workers/embed/tokenizer.ts';
 import { type BertShape, bertShape, exactPlan, tensorPlan } from './bert.ts';
-import { inputMoments } from './calibration.ts';
+import { calibrationSequences } from './calibration.ts';
+import { roundModel } from './compensation.ts';
 import { type Answer, folderOf } from './folder.ts';
 import { referenceEmbedding, type Weights } from './forward.ts';
 import { KNOWN_TEXTS } from './known-texts.ts';
 import { readSafetensors } from './safetensors.ts';
-import { packWeights } from './weights.ts';
+import { checkTensors, packWeights } from './weights.ts';
 
 /** `int8`: matrices as int8 by row, rounded with compensation. `float32`: every weight as published. */
 export type PackedPrecision = 'int8' | 'float32';
@@ -31,7 +32,7 @@ const STORED: Readonly<Record<PackedPrecision, string>> = {
 };
 
 /** Names and bytes of the files to write, the manifest last. */
-export function packModel(source: ModelSource): Map<string, Uint8Array> {
+export async function packModel(source: ModelSource): Promise<Map<string, Uint8Array>> {
   const shape = bertShape(source.config as never);
   if (source.maxTokens > shape.positions) {
     throw new Error(`The model has ${shape.positions} positions, not ${source.maxTokens}.`);
@@ -45,7 +46,7 @@ export function packModel(source: ModelSource): Map<string, Uint8Array> {
     maxTokens: source.maxTokens,
     tokenizer: source.tokenizer,
     graph: source.graph,
-    weights: storedWeights(source.precision, weights, shape, tokenizer),
+    weights: await storedWeights(source, weights, shape, tokenizer),
     stored: STORED[source.precision],
     licence: source.licence,
     notice: notice(source.name, source.precision),
@@ -53,15 +54,18 @@ export function packModel(source: ModelSource): Map<string, Uint8Array> {
   });
 }
 
-function storedWeights(
-  precision: PackedPrecision,
+async function storedWeights(
+  source: ModelSource,
   weights: Weights,
   shape: BertShape,
   tokenizer: Tokenizer,
-): ReturnType<typeof packWeights> {
+): Promise<ReturnType<typeof packWeights>> {
   const plan = tensorPlan(shape);
-  if (precision === 'float32') return packWeights(exactPlan(plan), weights, new Map());
-  return packWeights(plan, weights, inputMoments(weights, shape, tokenizer));
+  if (source.precision === 'float32') return packWeights(exactPlan(plan), weights, new Map());
+  checkTensors(plan, weights);
+  const sequences = calibrationSequences(source.tokenizer, tokenizer);
+  const rounded = await roundModel(weights, shape, sequences);
+  return packWeights(plan, rounded.weights, rounded.matrices);
 }
 
 function knownAnswers(tokenizer: Tokenizer, weights: Weights, shape: BertShape): Answer[] {
@@ -76,8 +80,10 @@ function notice(name: string, precision: PackedPrecision): string {
   const order = 'the tensors were put in the order in which they are used';
   const changes =
     precision === 'int8'
-      ? `the matrices were quantised to 8 bits with one scale a row, rounded so that
-typical outputs stay in place, and ${order}. The tokenizer and the graph are unchanged.`
+      ? `the matrices were quantised to 8 bits with one scale a row, rounded and the
+biases moved so that typical outputs stay in place, neurons with outlying weights were rewritten
+so that they compute the same with smaller ones, and ${order}.
+The tokenizer and the graph are unchanged.`
       : `${order}. The tokenizer and the graph are unchanged.`;
   return `${name}
 

@@ -5,7 +5,7 @@
  */
 import type { ModelTensor } from '../../workers/embed/manifest.ts';
 import type { TensorPlan } from './bert.ts';
-import { type InputMoments, roundCompensated, roundToNearest } from './rounding.ts';
+import { type QuantisedRows, roundToNearest } from './rounding.ts';
 import type { Tensor } from './safetensors.ts';
 
 const ALIGNMENT = 64;
@@ -13,13 +13,12 @@ const ALIGNMENT = 64;
 /**
  * The bytes of the weights file and the table of its tensors.
  *
- * @param moments Inputs of each linear layer by its name; matrices without (the word embeddings) are
- * rounded to the nearest.
+ * @param rounded Matrices that are rounded already, by name; others are rounded to the nearest.
  */
 export function packWeights(
   plan: readonly TensorPlan[],
   weights: ReadonlyMap<string, Tensor>,
-  moments: ReadonlyMap<string, InputMoments>,
+  rounded: ReadonlyMap<string, QuantisedRows>,
 ): { readonly bytes: Uint8Array; readonly tensors: ModelTensor[] } {
   const parts: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   let end = 0;
@@ -42,8 +41,7 @@ export function packWeights(
         bytes: source.data.length * 4,
       };
     }
-    const inputs = moments.get(name.replace(/\.weight$/, ''));
-    const { codes, scales } = inputs ? roundCompensated(source, inputs) : roundToNearest(source);
+    const { codes, scales } = rounded.get(name) ?? roundToNearest(source);
     const scalesOffset = place(scales);
     return {
       name,
@@ -57,6 +55,14 @@ export function packWeights(
   const bytes = new Uint8Array(end);
   for (const part of parts) bytes.set(part.bytes, part.offset);
   return { bytes, tensors };
+}
+
+/** Throws unless every planned tensor is there in its shape. */
+export function checkTensors(
+  plan: readonly TensorPlan[],
+  weights: ReadonlyMap<string, Tensor>,
+): void {
+  for (const planned of plan) weightOf(weights, planned);
 }
 
 function weightOf(weights: ReadonlyMap<string, Tensor>, planned: TensorPlan): Tensor {

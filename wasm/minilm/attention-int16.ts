@@ -6,7 +6,9 @@
  */
 import { wideTile } from './generated/plain-tiles';
 import { largestMagnitude, nearestEight, writePairs } from './int16';
-import { keyCodes, keyScales, packedKeys, packedValues, pairedQueries, pairedWeights, scores, sums } from './scratch';
+import {
+  keyCodes, keyScales, packedKeys, packedValues, pairedQueries, pairedWeights, scores, sums, weightSums,
+} from './scratch';
 import { headWidth } from './shape';
 import { softmaxRow } from './softmax';
 import { turnRows } from './turn';
@@ -16,9 +18,12 @@ const MOST: f32 = 32767;
 /** What a weight times a value counts: of the head that was packed last. */
 let contextScale: f32 = 0;
 
-/** Largest code of a query or a key: `headWidth` products of two fit int32. */
+/**
+ * Largest code of a query or a key: `headWidth` products of two fit int32. Rounded down before it becomes
+ * float32, which would make 8,192 of 8,191.99 and 2^31 of 32 products.
+ */
 function codeLimit(): f32 {
-  return min<f32>(MOST, floor<f32>(<f32>sqrt<f64>(<f64>i32.MAX_VALUE / <f64>headWidth)));
+  return min<f32>(MOST, <f32>floor<f64>(sqrt<f64>(<f64>i32.MAX_VALUE / <f64>headWidth)));
 }
 
 /** Keys behind the last are never looked at; their codes are whatever lies there. */
@@ -116,9 +121,9 @@ function scoreTile(rows: i32, query: usize, stride: usize, keys: i32): void {
 }
 
 function storeContext(rows: i32, to: usize, stride: usize): void {
-  const scale = f32x4.splat(contextScale);
   let from = sums;
   for (let i = 0; i < rows; i++) {
+    const scale = v128.load_splat<f32>(weightSums + (<usize>i << 2));
     v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(v128.load(from)), scale));
     v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(v128.load(from, 16)), scale), 16);
     from += 32;
@@ -132,8 +137,10 @@ export function attendIntegers(rows: i32, query: usize, stride: usize, length: i
   scoreTile(rows, query, stride, keys);
   for (let i = 0; i < rows; i++) {
     const row = scores + <usize>i * (<usize>keys << 2);
-    const factor = MOST / softmaxRow(row, length);
-    writePairs(row, keys, factor, pairedWeights + (<usize>i << 2), <usize>rows << 2);
+    const sum = softmaxRow(row, length);
+    writePairs(row, keys, MOST / sum, pairedWeights + (<usize>i << 2), <usize>rows << 2);
+    // Codes would hide that a score is no number: then the sum is none, and is none after this.
+    store<f32>(weightSums + (<usize>i << 2), contextScale + (sum - sum));
   }
   const paired = <usize>(length + 1) & ~1;
   let panel = packedValues;

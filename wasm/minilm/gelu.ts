@@ -3,7 +3,7 @@
  * which it is 1 in float32. The coefficients are the minimax fit that Eigen, XLA and ONNX Runtime use for
  * erf. Absolute error below 1e-6 x max(1, |x|). NaN stays NaN; minus infinity becomes NaN.
  */
-import { RELAXED } from './precision';
+import { multiplyAdd } from './multiply-add';
 
 const TABLE: usize = memory.data<f32>([-2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5, -7.34990630326855e-4, -2.9545998085403e-3, -1.60960333262415e-2, -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2, 0.7071067811865476, 4, -4, 0.5], 16);
 
@@ -11,13 +11,6 @@ const TABLE: usize = memory.data<f32>([-2.72614225801306e-10, 2.77068142495902e-
 @inline
 function constant(index: usize): v128 {
   return v128.load_splat<f32>(TABLE + (index << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(a: v128, b: v128, c: v128): v128 {
-  if (RELAXED) return f32x4.relaxed_madd(a, b, c);
-  return f32x4.add(f32x4.mul(a, b), c);
 }
 
 // @ts-ignore: decorator

@@ -7,14 +7,16 @@
 /** Cache line; also what aligned SIMD loads like. */
 const ALIGNMENT: u64 = 64;
 const PAGE: u64 = 65536;
+/** Short of 4 GiB by a line, because the end of what is taken is an address, too, and 2^32 would be 0. */
+const MOST: u64 = PAGE * PAGE - ALIGNMENT;
 
 let top: u64 = 0;
 let reached: u64 = 0;
-let limit: u64 = PAGE * PAGE;
+let limit: u64 = MOST;
 
-/** Bytes that may be taken at most, all together; at most 4 GiB. */
+/** Bytes that may be taken at most, all together; at most about 4 GiB. */
 export function limitMemory(bytes: f64): void {
-  limit = min(<u64>bytes, PAGE * PAGE);
+  limit = min(<u64>bytes, MOST);
 }
 
 /** Bytes of linear memory in use, the largest that the slots ever were included. */

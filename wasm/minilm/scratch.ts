@@ -25,7 +25,7 @@ export let packedKeys: usize = 0;
 export let packedValues: usize = 0;
 /** A tile's rows of scores, then of weights, float32. */
 export let scores: usize = 0;
-/** Sums of the weights of a tile's rows, float32. */
+/** Sums of the weights of a tile's rows, or what their codes count, float32. */
 export let weightSums: usize = 0;
 /** Keys of one head as int16, before they are turned. */
 export let keyCodes: usize = 0;

@@ -17,6 +17,12 @@ const SLOT: usize = 8;
 /** Bytes of an entry: where its piece begins, its length in bytes, its id. */
 const ENTRY: usize = 12;
 
+/**
+ * Slots that are looked at for one piece. A table half full needs about 100 at most; a file whose
+ * pieces were chosen to collide would take minutes to read, and as long to use.
+ */
+const MOST_PROBES: u32 = 1024;
+
 let file: usize = 0;
 let fileEnd: usize = 0;
 let at: usize = 0;
@@ -198,7 +204,11 @@ function pair(ordinal: u32): void {
 function insert(hash: u32, start: usize, id: u32): void {
   const length = <u32>(piecesEnd - start);
   let slot = (hash ^ (hash >> 15)) & slotMask;
-  for (;;) {
+  for (let probes: u32 = 0; ; probes++) {
+    if (probes == MOST_PROBES) {
+      bad = true;
+      return;
+    }
     const place = slots + <usize>slot * SLOT;
     const number = load<u32>(place, 4);
     if (number == 0) {

@@ -82,11 +82,12 @@ export class Embedder {
    */
   async embed(request: EmbedRequest, options: EmbedOptions): Promise<EmbedResult> {
     this.#checkAlive();
-    const ids = await this.tokenize(request.texts, options.signal);
+    const { texts, priority = 'bulk' } = request;
+    const ids = await this.#read(texts, options.signal, priority);
     this.#checkAlive();
     const vectors = await this.#queue.run({
       ids,
-      priority: request.priority ?? 'bulk',
+      priority,
       signal: options.signal,
       onProgress: options.onProgress ?? (() => {}),
     });
@@ -96,7 +97,16 @@ export class Embedder {
   }
 
   /** Token ids of each text, cut to the model's length. */
-  async tokenize(texts: readonly string[], signal: AbortSignal = NEVER): Promise<Int32Array[]> {
+  tokenize(texts: readonly string[], signal: AbortSignal = NEVER): Promise<Int32Array[]> {
+    return this.#read(texts, signal, 'bulk');
+  }
+
+  /** Bulk work reads on when the queries are answered. */
+  async #read(
+    texts: readonly string[],
+    signal: AbortSignal,
+    priority: 'query' | 'bulk',
+  ): Promise<Int32Array[]> {
     checkTexts(texts);
     const { breathe, now } = this.#started;
     const ids: Int32Array[] = [];
@@ -106,6 +116,7 @@ export class Embedder {
       ids.push(this.#running.tokenizer.encode(text));
       if (now() - since < YIELD_MS) continue;
       await breathe();
+      while (priority === 'bulk' && this.#queue.queries) await this.#queue.queries;
       throwIfAborted(signal);
       since = now();
     }

@@ -53,6 +53,11 @@ export class EncodeQueue {
     return this.#waiting.query.length + this.#waiting.bulk.length === 0;
   }
 
+  /** Resolves when the queries that are here were answered; null where there are none. */
+  get queries(): Promise<void> | null {
+    return this.#work.query;
+  }
+
   /** @returns row-major vectors in the order of `job.ids`. */
   run(job: EncodeJob): Promise<Float32Array<ArrayBuffer>> {
     if (job.signal.aborted) return Promise.reject(abortedError(job.signal));

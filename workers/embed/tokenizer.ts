@@ -1,11 +1,17 @@
 /** Text to token ids, exactly as the model was trained with. */
-import { type AddedToken, AddedTokenFinder, readAddedTokens } from './tokenizer/added-tokens.ts';
+import { asWhorlError } from '../../src/shared/errors.ts';
+import {
+  type AddedToken,
+  AddedTokenFinder,
+  type PieceIds,
+  readAddedTokens,
+} from './tokenizer/added-tokens.ts';
 import { BytePairs } from './tokenizer/byte-pairs.ts';
 import { Characters } from './tokenizer/characters.ts';
 import { asFields, readTokenizerFile, type TokenizerFile } from './tokenizer/file.ts';
 import { Ids } from './tokenizer/ids.ts';
 import type { Model } from './tokenizer/model.ts';
-import { type Normalizer, readNormalizer } from './tokenizer/normalizer.ts';
+import { isLocal, type Normalizer, readNormalizer } from './tokenizer/normalizer.ts';
 import { readPreTokenizer } from './tokenizer/pre-tokenizer.ts';
 import { corrupt, unsupported } from './tokenizer/refusal.ts';
 import { settledCut } from './tokenizer/settled.ts';
@@ -32,7 +38,14 @@ const PREFIX_PER_TOKEN = 8;
  * what Whorl does not do exactly, `out_of_memory`.
  */
 export function createTokenizer(file: Uint8Array, maxTokens: number): Tokenizer {
-  return new Pipeline(readParts(file), maxTokens);
+  try {
+    return new Pipeline(readParts(file), maxTokens);
+  } catch (error) {
+    const known = asWhorlError(error);
+    if (known.code !== 'internal') throw known;
+    // What no check has foreseen, as a stack that ends or a pattern too large for the engine.
+    throw corrupt(known.message, error);
+  }
 }
 
 interface Parts {
@@ -46,20 +59,20 @@ interface Parts {
 
 function readParts(file: Uint8Array): Parts {
   const described = readTokenizerFile(file);
-  const { model, idOf, mayCut } = readModel(described, file);
-  const added = readAddedTokens(described.addedTokens, idOf);
+  const { model, pieces, mayCut } = readModel(described, file);
+  const added = readAddedTokens(described.addedTokens, pieces);
   return {
     added,
     normalize: readNormalizer(described.normalizer),
     model,
     template: readTemplate(described.postProcessor),
-    mayCut: mayCut && !added.some(({ normalized }) => normalized),
+    mayCut: mayCut && isLocal(described.normalizer) && !added.some(({ normalized }) => normalized),
   };
 }
 
 interface ReadModel {
   readonly model: Model;
-  readonly idOf: (piece: string) => number | undefined;
+  readonly pieces: PieceIds;
   readonly mayCut: boolean;
 }
 
@@ -69,18 +82,21 @@ function readModel(described: TokenizerFile, file: Uint8Array): ReadModel {
   if (type === 'BPE') {
     const whole = asFields(JSON.parse(new TextDecoder().decode(file)), 'the file');
     const model = new BytePairs(asFields(whole.model, 'model'), preTokenizer);
-    return { model, idOf: (piece) => model.idOf(piece), mayCut: false };
+    return { model, pieces: model, mayCut: false };
   }
   if (!vocabulary) throw corrupt('it has no vocabulary');
-  const idOf = (piece: string): number | undefined => vocabulary.idOf(piece);
   const isList = vocabulary.scores.length > 0;
   if (type === 'WordPiece' && !isList) {
     const characters = new Characters(String(preTokenizer?.type ?? 'null'));
-    return { model: new WordPiece(fields, vocabulary, characters), idOf, mayCut: true };
+    return {
+      model: new WordPiece(fields, vocabulary, characters),
+      pieces: vocabulary,
+      mayCut: true,
+    };
   }
   if (type === 'Unigram' && isList) {
     const model = new Unigram(fields, vocabulary, readPreTokenizer(preTokenizer));
-    return { model, idOf, mayCut: true };
+    return { model, pieces: vocabulary, mayCut: true };
   }
   if (type === 'WordPiece' || type === 'Unigram') throw corrupt(`no ${type} has this vocabulary`);
   throw unsupported(`the model ${type}`);

@@ -2,7 +2,7 @@
  * The index and store without a worker around it: storage, lock, clock and embedder come from outside,
  * so the same code runs in a worker, in Node and in tests.
  */
-import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../src/shared/milvus-types.ts';
 import type {
   CandidatesRequest,
@@ -23,9 +23,9 @@ import { graphJob, wantsGraph } from './graph-job.ts';
 import type { LeaderLock } from './leader.ts';
 import { Ledger } from './ledger.ts';
 import { LexicalIndex } from './lexical/lexical-index.ts';
+import { type OpenStorage, openStorage } from './open-storage.ts';
 import { reembedJob } from './reembed-job.ts';
-import { MemoryStorage } from './storage/memory-storage.ts';
-import type { Storage } from './storage/storage.ts';
+import { StatusBoard, type StoreFacts } from './status-board.ts';
 import { Store } from './store.ts';
 
 export type { Clock } from './endpoints.ts';
@@ -37,7 +37,7 @@ export interface CoreOptions {
    * Opens durable storage; null: memory was asked for. `onRetired` is to be called when another tab
    * upgrades or deletes it and it can be used no more.
    */
-  readonly openStorage: ((onRetired: () => void) => Promise<Storage>) | null;
+  readonly openStorage: OpenStorage | null;
   /** Null: nobody else can open this storage. */
   readonly lock: LeaderLock | null;
   readonly clock: Clock;
@@ -58,19 +58,16 @@ export class IndexCore {
   readonly #ledger: Ledger;
   readonly #background: Background;
   readonly #closing = new AbortController();
-  readonly #watchers = new Set<(status: StoreStatus) => void>();
+  readonly #board: StatusBoard;
   readonly #embedder: CoreEmbedder;
   #release: (() => void) | null = null;
   #fingerprint: string | null = null;
-  #why: string | undefined;
-  /** What stopped background work, until some succeeds. */
-  #trouble: string | undefined;
   #retired = false;
 
-  private constructor(options: CoreOptions, ledger: Ledger, why?: string) {
+  private constructor(options: CoreOptions, ledger: Ledger) {
     this.#options = options;
     this.#ledger = ledger;
-    this.#why = why;
+    this.#board = new StatusBoard(() => this.#facts());
     const { embedder } = options;
     this.#embedder = {
       slices: embedder.slices ?? false,
@@ -90,11 +87,13 @@ export class IndexCore {
    */
   static async open(options: CoreOptions): Promise<IndexCore> {
     let core: IndexCore | null = null;
-    const { storage, why } = await openStorage(options, () => core?.retired());
+    const opened = await openStorage(options.openStorage, () => core?.retired());
+    const { storage, memoryOnly } = opened;
     const store = new Store(storage);
     try {
       const ledger = await Ledger.open(store, options.clock.now, () => core?.demoted());
-      core = new IndexCore(options, ledger, why);
+      core = new IndexCore(options, ledger);
+      core.#board.set('memory_only', memoryOnly);
       await core.#seekLead();
       return core;
     } catch (error) {
@@ -126,6 +125,7 @@ export class IndexCore {
       release();
       throw error;
     }
+    this.#board.set('read_only', null);
     this.#tell();
   }
 
@@ -140,7 +140,8 @@ export class IndexCore {
       await this.#lead(hold.release);
     };
     take().catch((error: unknown) => {
-      if (!signal.aborted) this.#explain(`This tab could not take over writing: ${String(error)}`);
+      if (!signal.aborted)
+        this.#board.set('read_only', `This tab could not take over writing: ${String(error)}`);
     });
   }
 
@@ -148,7 +149,7 @@ export class IndexCore {
   retired(): void {
     this.#retired = true;
     this.#ledger.demote();
-    this.#explain('Another tab upgraded or deleted the storage; reload this page.');
+    this.#board.set('read_only', 'Another tab upgraded or deleted the storage; reload this page.');
   }
 
   /** The right to write is gone; this tab reads on and queues for it again. */
@@ -195,29 +196,22 @@ export class IndexCore {
   }
 
   status(): StoreStatus {
+    return this.#board.status();
+  }
+
+  #facts(): StoreFacts {
     const { storage } = this.#ledger.store;
-    const why = [this.#why, this.#trouble].filter((each) => each !== undefined).join(' ');
     return {
       storage: storage.kind,
       durability: storage.durable ? 'durable' : 'volatile',
       role: this.#ledger.role,
       collections: this.#ledger.size,
-      ...(why === '' ? {} : { why }),
     };
   }
 
   /** Calls `report` with each change of the status until the signal aborts or the core is closed. */
   watch(report: (status: StoreStatus) => void, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = (): void => {
-        this.#watchers.delete(report);
-        resolve();
-      };
-      if (signal.aborted || this.#closing.signal.aborted) return stop();
-      this.#watchers.add(report);
-      signal.addEventListener('abort', stop, { once: true });
-      this.#closing.signal.addEventListener('abort', stop, { once: true });
-    });
+    return this.#board.watch(report, [signal, this.#closing.signal]);
   }
 
   /** A model was connected: fields of another model's vectors are embedded again. */
@@ -289,40 +283,11 @@ export class IndexCore {
   }
 
   #backgroundEnded(trouble: WhorlError | null): void {
-    const said = trouble === null ? undefined : `Background work stopped: ${trouble.message}`;
-    if (said === this.#trouble) return;
-    this.#trouble = said;
-    this.#tell();
-  }
-
-  #explain(why: string): void {
-    this.#why = why;
-    this.#tell();
+    const why = trouble === null ? null : `Background work stopped: ${trouble.message}`;
+    this.#board.set('background_failed', why);
   }
 
   #tell(): void {
-    const status = this.status();
-    for (const report of this.#watchers) report(status);
-  }
-}
-
-async function openStorage(
-  options: CoreOptions,
-  onRetired: () => void,
-): Promise<{ readonly storage: Storage; readonly why?: string }> {
-  if (options.openStorage === null) {
-    return {
-      storage: new MemoryStorage(),
-      why: 'Memory was asked for; nothing outlives the page.',
-    };
-  }
-  try {
-    return { storage: await options.openStorage(onRetired) };
-  } catch (error) {
-    if (!isWhorlError(error) || error.code !== 'storage_unavailable') throw error;
-    return {
-      storage: new MemoryStorage(),
-      why: `${error.message} Collections live in memory and end with the page.`,
-    };
+    this.#board.tell();
   }
 }

@@ -4,7 +4,7 @@
  */
 import { embedThroughCache } from '../../src/shared/cached-embed.ts';
 import type { EmbedOptions } from '../../src/shared/embed-job.ts';
-import { EmbedPool, type Lane, sliceTokensOf } from '../../src/shared/embed-pool.ts';
+import { EmbedPool, isFollowed, type Lane, sliceTokensOf } from '../../src/shared/embed-pool.ts';
 import { EmbeddingCache } from '../../src/shared/embedding-cache.ts';
 import { isWhorlError, WhorlError } from '../../src/shared/errors.ts';
 import { Link } from '../../src/shared/link.ts';
@@ -71,7 +71,9 @@ class PortLane implements Lane {
     const { signal, onProgress } = options;
     const how: CallOptions<EmbedProgress> = {
       deadlineMs: EMBED_DEADLINE_MS,
-      onProgress: ({ done }) => onProgress?.(done),
+      ...(isFollowed(request)
+        ? { onProgress: ({ done }: EmbedProgress) => onProgress?.(done) }
+        : {}),
       ...(signal === undefined ? {} : { signal }),
     };
     try {

@@ -30,6 +30,6 @@ describe('the committed model', () => {
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    600_000,
+    1_200_000,
   );
 });

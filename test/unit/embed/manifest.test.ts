@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fileOf, parseManifest } from '../../../workers/embed/manifest.ts';
+import { fileOf, graphOf, parseManifest } from '../../../workers/embed/manifest.ts';
 import { type ManifestJson, manifestJson } from './asset-server.ts';
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
@@ -102,6 +102,36 @@ describe('parseManifest', () => {
   ];
   it.each(hostile)('refuses %s', (_, message, change) => {
     expect(spoilt(change)).toThrowError(expect.objectContaining({ code: 'asset_corrupt' }));
+    expect(spoilt(change)).toThrowError(message);
+  });
+
+  const withoutGraph = (m: ManifestJson): void => {
+    m.files = m.files.filter(({ role }) => role !== 'graph');
+  };
+
+  it('reads a model without a graph, which ONNX Runtime cannot run', () => {
+    const whole = parseManifest(encode(manifestJson()));
+    expect(graphOf(whole).path).toBe('model.onnx');
+    const manifest = manifestJson();
+    withoutGraph(manifest);
+    delete manifest.external;
+    delete manifest.externalName;
+    const parsed = parseManifest(encode(manifest));
+    expect(parsed).toMatchObject({ external: [], externalName: '' });
+    expect(() => graphOf(parsed)).toThrowError(
+      expect.objectContaining({ code: 'unsupported', message: expect.stringContaining('"wasm"') }),
+    );
+  });
+
+  it.each([
+    ['external weights without a graph', /without a graph/, withoutGraph],
+    ['a graph without external weights', /external/, (m: ManifestJson) => delete m.external],
+    [
+      'two graphs',
+      /2 of role "graph"/,
+      (m: ManifestJson) => m.files.push({ ...file(m, 1), path: 'b.onnx' }),
+    ],
+  ])('refuses %s', (_, message, change) => {
     expect(spoilt(change)).toThrowError(message);
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bertShape, tensorPlan } from '../../../tools/model/bert.ts';
 import { erf, referenceEmbedding } from '../../../tools/model/forward.ts';
 import { externalReferences } from '../../../tools/model/onnx.ts';
-import { InputMoments, roundCompensated, roundToNearest } from '../../../tools/model/rounding.ts';
+import { roundToNearest } from '../../../tools/model/rounding.ts';
 import { readSafetensors } from '../../../tools/model/safetensors.ts';
 import { packWeights } from '../../../tools/model/weights.ts';
 import { tensorValues } from '../../../workers/embed/dequantise.ts';
@@ -121,35 +121,6 @@ describe('rounding', () => {
   it('takes a row of zeros', () => {
     const zeros = { shape: [1, 4], data: new Float32Array(4) };
     expect([...roundToNearest(zeros).codes]).toEqual([0, 0, 0, 0]);
-  });
-
-  it('moves the outputs on typical inputs far less when it compensates', () => {
-    const moments = new InputMoments(columns);
-    // Inputs that mostly share one large direction, as those of the special tokens do.
-    const direction = values(columns, 11);
-    const inputs = Array.from({ length: 40 }, (_, i) => {
-      const own = values(columns, 100 + i);
-      return direction.map((value, k) => value * 20 + (own[k] as number));
-    });
-    for (const input of inputs) moments.add(input);
-    const error = ({ codes, scales }: { codes: Int8Array; scales: Float32Array }): number => {
-      let sum = 0;
-      for (const input of inputs) {
-        for (let row = 0; row < rows; row += 1) {
-          let off = 0;
-          for (let k = 0; k < columns; k += 1) {
-            const at = row * columns + k;
-            const back = (codes[at] as number) * (scales[row] as number);
-            off += ((tensor.data[at] as number) - back) * (input[k] as number);
-          }
-          sum += off * off;
-        }
-      }
-      return sum;
-    };
-    expect(error(roundCompensated(tensor, moments))).toBeLessThan(
-      error(roundToNearest(tensor)) / 10,
-    );
   });
 
   it('comes back from the packed bytes', () => {

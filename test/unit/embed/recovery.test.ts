@@ -1,4 +1,4 @@
-/** What an embedder does when its backend fails or is wrong, over encoders by pretence. */
+/** What an embedder does when its backend fails or is wrong, and when a query comes: encoders by pretence. */
 import { describe, expect, it } from 'vitest';
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { BackendOptions, RunningModel } from '../../../workers/embed/backends.ts';
@@ -33,8 +33,18 @@ class PretendedEncoder implements Encoder {
   }
 }
 
-function running(encoder: Encoder, fingerprint = 'm/1'): RunningModel {
-  const tokenizer: Tokenizer = { maxTokens: 8, encode: (text) => new Int32Array(text.length + 1) };
+function running(
+  encoder: Encoder,
+  fingerprint = 'm/1',
+  onText: (text: string) => void = () => {},
+): RunningModel {
+  const tokenizer: Tokenizer = {
+    maxTokens: 8,
+    encode(text) {
+      onText(text);
+      return new Int32Array(text.length + 1);
+    },
+  };
   const model = { model: 'm', fingerprint, maxTokens: 8, weights: 'none', tokenizer };
   return { ...model, encoder, answers: [], lend: null, note: null };
 }
@@ -131,5 +141,41 @@ describe('a running embedder whose backend fails', () => {
     for (let i = 0; i < 5; i += 1) await breathe();
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     await expect(embed(embedder)).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('a running embedder with much to read', () => {
+  it('reads no text of bulk work while a query is answered', async () => {
+    const log: string[] = [];
+    class SlowEncoder extends PretendedEncoder {
+      override async embed(ids: readonly Int32Array[]) {
+        const query = ids.length === 1;
+        if (query) log.push('query begins');
+        for (let i = 0; query && i < 20; i += 1) await breathe();
+        if (query) log.push('query ends');
+        return super.embed(ids);
+      }
+    }
+    let time = 0;
+    const embedder = new Embedder({
+      running: running(new SlowEncoder(), 'm/1', (text) => log.push(text)),
+      attempt: GPU,
+      why: '',
+      successors: [],
+      start: () => Promise.reject(LOST),
+      breathe,
+      // Every text takes longer than may pass without a look at the messages.
+      now: () => {
+        time += 10;
+        return time;
+      },
+    });
+    const bulk = embedder.embed({ texts: new Array(200).fill('bulk') }, { signal });
+    while (log.length < 20) await breathe();
+    await embedder.embed({ texts: ['query'], priority: 'query' }, { signal });
+    const during = log.slice(log.indexOf('query begins'), log.indexOf('query ends'));
+    expect(during.filter((entry) => entry === 'bulk').length).toBeLessThanOrEqual(1);
+    expect((await bulk).vectors).toHaveLength(200);
+    expect(log.filter((entry) => entry === 'bulk')).toHaveLength(200);
   });
 });

@@ -23,6 +23,7 @@ import {
   WORDS,
 } from './tokenizer-files.ts';
 
+const SIZE = Object.keys(WORDS).length;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 describe('the vocabulary', () => {
@@ -204,24 +205,53 @@ describe('a tokenizer file', () => {
 
   it('names added tokens, found by its rules', () => {
     const file = (more: object, content = '<x>'): Uint8Array =>
-      bertFile({ added_tokens: [added(50, content, more)] });
-    expect(encode(file({}), 'a<x>b')).toEqual([2, WORDS.a, 50, WORDS.b, 3]);
+      bertFile({ added_tokens: [added(SIZE, content, more)] });
+    expect(encode(file({}), 'a<x>b')).toEqual([2, WORDS.a, SIZE, WORDS.b, 3]);
     expect(encode(file({ single_word: true }, 'xx'), 'xxs xx, _xx xx\u0301 xx')).toEqual([
-      2, 1, 50, 1, 1, 1, 1, 50, 3,
+      2,
+      1,
+      SIZE,
+      1,
+      1,
+      1,
+      1,
+      SIZE,
+      3,
     ]);
     // The id of the vocabulary goes before that of the entry.
     expect(encode(file({}, 'inn'), 'innab')).toEqual([2, WORDS.inn, WORDS.ab, 3]);
     expect(encode(file({ single_word: true }, 'the inn'), 'the inn the inns')).toEqual([
       2,
-      50,
+      SIZE,
       WORDS.the,
       1,
       3,
     ]);
-    expect(encode(file({ normalized: true }, 'Éx'), 'ex a')).toEqual([2, 50, WORDS.a, 3]);
-    expect(encode(file({}, 'Éx'), 'ex a Éx')).toEqual([2, 1, WORDS.a, 50, 3]);
-    const both = bertFile({ added_tokens: [added(50, 'ab'), added(51, 'abab'), added(52, 'b a')] });
-    expect(encode(both, 'ababab a')).toEqual([2, 51, WORDS.ab, WORDS.a, 3]);
+    expect(encode(file({ normalized: true }, 'Éx'), 'ex a')).toEqual([2, SIZE, WORDS.a, 3]);
+    expect(encode(file({}, 'Éx'), 'ex a Éx')).toEqual([2, 1, WORDS.a, SIZE, 3]);
+    const both = bertFile({
+      added_tokens: [added(SIZE, 'ab'), added(SIZE, 'abab'), added(SIZE + 1, 'b a')],
+    });
+    expect(encode(both, 'ababab a')).toEqual([2, SIZE, WORDS.ab, WORDS.a, 3]);
+  });
+
+  it('numbers added tokens that are not in the vocabulary on from its count', () => {
+    const file = (...ids: [number, number, number]): Uint8Array =>
+      bertFile({
+        added_tokens: [added(ids[0], '<x>'), added(ids[1], 'inn'), added(ids[2], '<y>')],
+      });
+    expect(encode(file(SIZE, 7, SIZE + 1), '<x>inn<y>')).toEqual([2, SIZE, WORDS.inn, SIZE + 1, 3]);
+    // The original would give them SIZE and SIZE + 1, whatever stands here.
+    for (const [x, y] of [
+      [SIZE + 1, SIZE + 2],
+      [SIZE, SIZE],
+      [SIZE, SIZE + 2],
+      [0, 1],
+    ] as const) {
+      expect(() => createTokenizer(file(x, 7, y), 9)).toThrowError(
+        expect.objectContaining({ code: 'asset_corrupt' }),
+      );
+    }
   });
 
   it.each([

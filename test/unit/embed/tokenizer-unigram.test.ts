@@ -6,19 +6,17 @@ import {
   integer,
   oneof,
   property,
-  string,
   uniqueArray,
 } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unigramFile } from '../../../tools/model/made-up-tokenizer.ts';
 import { Ids } from '../../../workers/embed/tokenizer/ids.ts';
 import { readPreTokenizer } from '../../../workers/embed/tokenizer/pre-tokenizer.ts';
-import { precompiled } from '../../../workers/embed/tokenizer/precompiled.ts';
 import { Unigram } from '../../../workers/embed/tokenizer/unigram.ts';
 import { findVocabulary } from '../../../workers/embed/tokenizer/vocabulary.ts';
 import { createTokenizer } from '../../../workers/embed/tokenizer.ts';
 import { added, type FileParts, template, tokenizerFile } from './tokenizer-files.ts';
-import { charsmap, referenceUnigram } from './tokenizer-reference.ts';
+import { referenceUnigram } from './tokenizer-reference.ts';
 
 type Piece = readonly [string, number];
 
@@ -212,23 +210,29 @@ describe('Unigram', () => {
     });
     let known = 0;
     assert(
-      property(vocabulary, scores, letters(60, 20), letters(8), (texts, numbers, word, next) => {
-        const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
-        const split = readPreTokenizer(null);
-        const model = new Unigram({ unk_id: 3 }, findVocabulary(file(pieces))!.vocabulary, split);
-        const encode = (text: string, isWhole: boolean): number[] => {
-          const ids = new Ids(1_000);
-          model.encode(text, isWhole, ids);
-          return [...ids.between([], [])];
-        };
-        const certain = encode(word, false);
-        known += certain.length;
-        expect(encode(word + next, true).slice(0, certain.length)).toEqual(certain);
-      }),
+      property(
+        vocabulary,
+        scores,
+        oneof(letters(6), letters(60, 20)),
+        letters(8),
+        (texts, numbers, word, next) => {
+          const pieces = [...SPECIAL, ...texts.map((text, i): Piece => [text, numbers[i]!])];
+          const split = readPreTokenizer(null);
+          const model = new Unigram({ unk_id: 3 }, findVocabulary(file(pieces))!.vocabulary, split);
+          const encode = (text: string, isWhole: boolean): number[] => {
+            const ids = new Ids(1_000);
+            model.encode(text, isWhole, ids);
+            return [...ids.between([], [])];
+          };
+          const certain = encode(word, false);
+          known += certain.length;
+          expect(encode(word + next, true).slice(0, certain.length)).toEqual(certain);
+        },
+      ),
       { numRuns: 1_000 },
     );
     // Most of a word is certain, not nothing of it.
-    expect(known).toBeGreaterThan(5_000);
+    expect(known).toBeGreaterThan(4_000);
   });
 
   it('keeps the sign of a space by itself where the file does not split', () => {
@@ -285,90 +289,5 @@ describe('Unigram', () => {
       'unsupported',
     );
     refused({ normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } }, 'asset_corrupt');
-  });
-});
-
-describe('a precompiled table of characters', () => {
-  const replacements = {
-    'e\u0301': 'é',
-    ﬁ: 'fi',
-    '\t': ' ',
-    '\r': ' ',
-    '\u3000': ' ',
-    '\u200D': ' ',
-    Ａ: 'A',
-    '\u00AD': '',
-    'か\u3099': 'が',
-    x: 'y',
-    xz: 'never: the shorter key wins',
-  };
-  const normalize = precompiled(charsmap(replacements));
-
-  it('replaces characters and short graphemes, and takes long graphemes apart', () => {
-    expect(normalize('plain ﬁ Ａ\u00ADB\u3000')).toBe('plain fi AB ');
-    expect(normalize('cafe\u0301 e\u0301e\u0301')).toBe('café éé');
-    // 3 and 3 bytes: too long, and neither character is a key.
-    expect(normalize('か\u3099')).toBe('か\u3099');
-    // The shortest key at the beginning of a grapheme stands for all of it.
-    expect(normalize('\r\n')).toBe(' ');
-    expect(normalize('x\u0301')).toBe('y');
-    expect(normalize('xz')).toBe('yz');
-    expect(normalize('x\u0301\u0301\u0301')).toBe('y\u0301\u0301\u0301');
-  });
-
-  it('agrees with the plain reading of the rule for any text', () => {
-    const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
-    const keys = Object.entries(replacements).sort(([a], [b]) => a.length - b.length);
-    const find = (text: string): string | undefined =>
-      keys.find(([key]) => text.startsWith(key))?.[1];
-    const plain = (text: string): string =>
-      [...segmenter.segment(text)]
-        .map(({ segment }) => {
-          const whole = Buffer.byteLength(segment) < 6 ? find(segment) : undefined;
-          return whole ?? [...segment].map((c) => find(c) ?? c).join('');
-        })
-        .join('');
-    const part = oneof(
-      constantFrom(
-        ...Object.keys(replacements),
-        'e',
-        '\u0301',
-        '\u0301\u0301',
-        '\r\n',
-        '\n',
-        'ᄒ',
-        '\u1161',
-        '한',
-        '\u11AB',
-      ),
-      constantFrom(
-        '\u0600',
-        '\u{1F469}\u200D\u{1F373}',
-        '\u{1F1E9}\u{1F1EA}',
-        'क',
-        '\u094D',
-        'か',
-        '\u3099',
-        'ﾞ',
-        'a',
-        ' ',
-      ),
-      string({ unit: 'binary', maxLength: 3 }),
-    );
-    assert(
-      property(array(part, { maxLength: 30 }), (parts) => {
-        const source = parts.join('');
-        expect(normalize(source)).toBe(plain(source));
-      }),
-      { numRuns: 3_000 },
-    );
-  });
-
-  it('is used by a tokenizer', () => {
-    const normalizer = {
-      type: 'Precompiled',
-      precompiled_charsmap: charsmap({ ｉ: 'i', '▁': ' ' }),
-    };
-    expect(ids('ｉnn▁the', { normalizer })).toEqual(between('▁in', 'n', '▁the'));
   });
 });

@@ -160,6 +160,17 @@ describe('WordPiece', () => {
     );
   });
 
+  it('reads the whole where a normaliser replaces more than a character', () => {
+    const normalizer = { type: 'Replace', pattern: { String: 'a ab' }, content: 'river' };
+    const replaced = (most: number, source: string): number[] => [
+      ...createTokenizer(bertFile({ normalizer }), most).encode(source),
+    ];
+    for (let shift = 0; shift < 60; shift++) {
+      const source = `${' '.repeat(shift)}${'a ab '.repeat(40)}`;
+      expect(replaced(5, source)).toEqual([2, WORDS.river, WORDS.river, WORDS.river, 3]);
+    }
+  });
+
   it('finds the longest piece first, and gives a word up as a whole', () => {
     const own = createTokenizer(bertFile(), 20);
     const ids = (source: string): number[] => [...own.encode(source)].slice(1, -1);

@@ -408,6 +408,27 @@ describe('a GPU', () => {
 });
 
 describe('the status', () => {
+  it('of the former model does not outlive a start that found another one', async () => {
+    const { fakes, start, bulk, lost, told } = open();
+    fakes.onStart = ({ backend }) => ({
+      ...INFO,
+      backend: backend === 'webgpu' ? 'webgpu' : 'wasm',
+    });
+    await start();
+    await bulk(numbered(GPU_TEXTS));
+    const backends = () => told.at(-1)?.lanes.map(({ backend }) => backend) ?? [];
+    await expect.poll(() => backends().filter((each) => each === 'webgpu')).toHaveLength(1);
+    await expect.poll(() => fakes.living.length).toBe(4);
+    const kernels = () => fakes.living.filter(({ info }) => info?.backend === 'wasm');
+    fakes.onLend = () => new Promise(() => {}) as never;
+    for (const kernel of kernels()) kernel.crash();
+    expect(lost.length).toBeGreaterThan(0);
+    fakes.onStart = () => ({ ...INFO, fingerprint: 'double-2' });
+    const { lanes } = await start();
+    expect(lanes).toEqual([{ backend: 'wasm', threads: 1, queries: true }]);
+    expect((await bulk()).fingerprint).toBe('double-2');
+  });
+
   it('is told anew when a backend was replaced inside its worker', async () => {
     const { fakes, start, workers, told } = open();
     await start();

@@ -79,6 +79,24 @@ describe('the embedding of an engine', () => {
     expect(fakes.all).toHaveLength(2);
   });
 
+  it('given up and begun again at once: the end of the former start is no word of this one', async () => {
+    const { embedding, fakes, statuses } = open();
+    fakes.onStart = () => new Promise(() => {});
+    const abort = new AbortController();
+    const former = embedding.wait({ signal: abort.signal });
+    await expect.poll(() => fakes.all[0]?.starts.length).toBe(1);
+    abort.abort();
+    await expect(former).rejects.toMatchObject({ code: 'aborted' });
+    expect(statuses.at(-1)).toEqual({ state: 'idle' });
+    const again = new AbortController();
+    const second = embedding.wait({ signal: again.signal });
+    fakes.onStart = () => INFO;
+    const from = statuses.length;
+    again.abort();
+    await second.catch(() => embedding.wait());
+    expect(statuses.slice(from).map(({ state }) => state)).toEqual(['loading', 'ready']);
+  });
+
   it('says what a start failed of, and tries again with the next call', async () => {
     const { embedding, fakes, statuses } = open();
     fakes.onStart = () => {

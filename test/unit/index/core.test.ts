@@ -225,6 +225,7 @@ describe('status and lifetime', () => {
     const { core } = await openCore({ openStorage: denied });
     expect(core.status()).toEqual({
       storage: 'memory',
+      modes: ['memory_only'],
       durability: 'volatile',
       role: 'leader',
       collections: 0,

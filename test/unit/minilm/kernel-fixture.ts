@@ -1,4 +1,5 @@
 /** Kernels with made-up weights, and what the plain reference makes of the same. */
+import { isWhorlError } from '../../../src/shared/errors.ts';
 import { type BertShape, exactPlan, tensorPlan } from '../../../tools/model/bert.ts';
 import { referenceEmbedding } from '../../../tools/model/forward.ts';
 import { madeUpWeights } from '../../../tools/model/made-up-weights.ts';
@@ -111,4 +112,15 @@ export function randomIds(
   return lengths.map((length) =>
     Int32Array.from({ length }, () => Math.abs(Math.floor(next() * 1e6)) % shape.vocabulary),
   );
+}
+
+/** Code and message of what a call throws. */
+export function refusal(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    if (isWhorlError(error)) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'nothing was refused';
 }

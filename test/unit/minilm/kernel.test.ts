@@ -1,6 +1,5 @@
 /** The host of the kernel: what it refuses, what it keeps, how it lends, and what memory it takes. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { isWhorlError } from '../../../src/shared/errors.ts';
 import type { BertShape } from '../../../tools/model/bert.ts';
 import { roundToNearest } from '../../../tools/model/rounding.ts';
 import { type KernelOptions, MiniLmKernel } from '../../../workers/embed/kernel/minilm-kernel.ts';
@@ -13,6 +12,7 @@ import {
   makeUp,
   openKernel,
   randomIds,
+  refusal,
   rowsOf,
 } from './kernel-fixture.ts';
 
@@ -37,17 +37,6 @@ beforeAll(() => {
   model = makeUp(SHAPE, 21);
   sequences = randomIds(SHAPE, [5, 24, 1], normalNumbers(4));
 });
-
-/** Code and message of what a call throws. */
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isWhorlError(error)) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return 'nothing was refused';
-}
 
 async function refusalOf(promise: Promise<unknown>): Promise<string> {
   const result = await promise.then(

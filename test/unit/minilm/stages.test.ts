@@ -16,6 +16,15 @@ function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+describe('memory', () => {
+  test('ends before the address 2^32, which would be 0', () => {
+    const kernel = new StageKernel('plain', shapeOf({}));
+    const left = 2 ** 32 - kernel.call.usedBytes();
+    expect(kernel.call.allocate(BigInt(left))).toBe(0);
+    expect(kernel.call.allocate(BigInt(64))).toBeGreaterThan(0);
+  });
+});
+
 describe.each(BUILDS)('LayerNorm, %s', (build) => {
   test.each([8, 20, 60, 312, 384, 390])('over %i columns: within 2e-6 of the exact', (hidden) => {
     const kernel = new StageKernel(build, shapeOf({ hidden, heads: 1, layerNormEps: 1e-5 }));
@@ -186,6 +195,25 @@ describe.each(ATTENTION)('attention, %s %s', (build, precision, bound) => {
     const head = kernel.floats(at, 256 * stride).filter((_, i) => i % stride < 32);
     expect(furthest(head, Array(head.length).fill(1000))).toBeLessThan(0.5);
   });
+
+  test.each([8, 16, 24, 32, 64, 128, 512, 4096])(
+    'a query of %i equal columns meets its like, and not the opposite',
+    (hidden) => {
+      const shape = shapeOf({ hidden, heads: 1, positions: 8 });
+      const kernel = new StageKernel(build, shape, precision);
+      // All products are the largest there can be, so that a sum one beyond int32 would change its sign.
+      const rows = [1, -1].flatMap((sign) => [
+        ...Array(hidden).fill(5),
+        ...Array(2 * hidden).fill(sign),
+      ]);
+      const at = kernel.put(rows, 8 * 3 * hidden);
+      kernel.call.attend(at, 2, 0, 0, 2);
+      for (const row of [0, 1]) {
+        const context = kernel.floats(at + row * 3 * hidden * 4, hidden);
+        expect(furthest(context, Array(hidden).fill(1))).toBeLessThan(1e-3);
+      }
+    },
+  );
 
   test('zeros give zeros', () => {
     const kernel = new StageKernel(build, shapeOf({ positions: 64 }), precision);

@@ -8,7 +8,14 @@ import {
 } from '../../../workers/embed/kernel/variant.ts';
 import { race } from '../../../workers/embed/kernel/variant-race.ts';
 
-const GOOD: KernelFacts = { simd: true, relaxed: true, faults: 0, dot: 'signed', speedup: 1.3 };
+const GOOD: KernelFacts = {
+  opens: true,
+  simd: true,
+  relaxed: true,
+  faults: 0,
+  dot: 'signed',
+  speedup: 1.3,
+};
 
 const chosen = (facts: Partial<KernelFacts>) => {
   const choice = chooseVariant({ ...GOOD, ...facts });
@@ -42,6 +49,12 @@ describe('the choice', () => {
 
   test('refuses without SIMD, whatever else is said', () => {
     expect(chosen({ simd: false })).toBe('refused');
+  });
+
+  test('refuses where the kernel cannot be opened, and says what is missing', () => {
+    expect(chooseVariant({ ...GOOD, opens: false })).toEqual({
+      refused: expect.stringContaining('no DecompressionStream'),
+    });
   });
 });
 

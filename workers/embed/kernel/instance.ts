@@ -1,14 +1,10 @@
-/**
- * The compiled kernel: one module a thread and variant, one instance an encoder. Both variants are
- * inlined as base64, because a library cannot know where its consumer serves files.
- */
+/** The compiled kernel: one module a thread and variant, one instance an encoder. */
 import { WhorlError } from '../../../src/shared/errors.ts';
-import { minilmKernel } from '../../../wasm/build/minilm-kernel.ts';
-import { minilmRelaxed } from '../../../wasm/build/minilm-relaxed.ts';
 import { sha256 } from '../digest.ts';
+import { type KernelBinary, kernelBinary } from './binaries.ts';
 
 /** Which build: plain SIMD, or relaxed SIMD, whose self-test and race decide (see `variant.ts`). */
-export type KernelVariant = 'simd128' | 'relaxed';
+export type KernelVariant = Exclude<KernelBinary, 'probe'>;
 
 /** Exports of `wasm/minilm/index.ts`. Numbers are i32 and f64; addresses and sizes need `>>> 0`. */
 export interface MiniLmExports {
@@ -57,20 +53,10 @@ interface Compiled {
   readonly hash: string;
 }
 
-const BINARIES: Readonly<Record<KernelVariant, string>> = {
-  simd128: minilmKernel,
-  relaxed: minilmRelaxed,
-};
-
 const compiled = new Map<KernelVariant, Promise<Compiled>>();
 
-/** The bytes of a variant. */
-export function kernelBinary(variant: KernelVariant): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(BINARIES[variant]), (c) => c.charCodeAt(0));
-}
-
 async function compile(variant: KernelVariant): Promise<Compiled> {
-  const bytes = kernelBinary(variant);
+  const bytes = await kernelBinary(variant);
   const hash = sha256(bytes);
   const module = WebAssembly.compile(bytes).catch((cause: unknown) => {
     const needed = variant === 'relaxed' ? 'relaxed SIMD' : 'SIMD';

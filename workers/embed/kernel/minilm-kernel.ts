@@ -22,6 +22,8 @@ const PRECISIONS: Readonly<Record<Precision, number>> = { int8: 0, float32: 1 };
 /** Bytes of the region's header that tell its sizes, and where it tells the kind of the word embeddings. */
 const HEADER_BYTES = 32;
 const WORD_KIND_AT = 32;
+/** Of a vector's squared length, which float32 leaves within 1e-6 of 1. */
+const LENGTH_TOLERANCE = 1e-3;
 /** Rows are counted in 31 bits. */
 const MOST_ROWS = 2 ** 30;
 
@@ -161,7 +163,12 @@ export class MiniLmKernel {
     });
   }
 
-  /** The vectors of a batch that is done, row-major, unit length, in the order given; empties the slot. */
+  /**
+   * The vectors of a batch that is done, row-major, unit length, in the order given; empties the slot.
+   *
+   * @throws `backend_wrong` where one is not finite or has no direction: the weights are no model, or the
+   *   build computes wrongly here. Nothing of the batch is handed out.
+   */
   take(slot: KernelSlot): Float32Array<ArrayBuffer> {
     return this.#use((kernel) => {
       const batch = this.#batchOf(slot);
@@ -171,6 +178,7 @@ export class MiniLmKernel {
       const count = batch.sequences * this.#shape.hidden;
       const vectors = new Float32Array(kernel.memory.buffer, at, count).slice();
       this.#drop(kernel, slot);
+      checkVectors(vectors, this.#shape.hidden);
       return vectors;
     });
   }
@@ -289,6 +297,22 @@ function writeBatch(kernel: MiniLmExports, slot: number, sequences: readonly Int
   });
   memory[starts + sequences.length] = row;
   kernel.startBatch(slot, sequences.length);
+}
+
+/** @throws `backend_wrong` for the first vector that is not of unit length. */
+function checkVectors(vectors: Float32Array, columns: number): void {
+  for (let from = 0; from < vectors.length; from += columns) {
+    let square = 0;
+    for (let k = from; k < from + columns; k += 1) square += (vectors[k] as number) ** 2;
+    if (Math.abs(square - 1) < LENGTH_TOLERANCE) continue;
+    const why = Number.isFinite(square)
+      ? `has length ${Math.sqrt(square).toFixed(4)} instead of 1`
+      : 'is not finite';
+    throw new WhorlError(
+      'backend_wrong',
+      `The encoder computed a vector that cannot be used: that of text ${from / columns + 1} of ${vectors.length / columns} ${why}. Nothing of this batch was kept.`,
+    );
+  }
 }
 
 /** Whether `bytes` begins with `start`. */

@@ -8,8 +8,8 @@
  * rightly, and is made by one instruction or, where that cannot be told, wins a race. The race is the
  * last resort: with other work on both cores, two of eight went wrong.
  */
-import { minilmProbe } from '../../../wasm/build/minilm-probe.ts';
-import { type KernelVariant, kernelBinary } from './instance.ts';
+import { canOpenBinaries, kernelBinary } from './binaries.ts';
+import type { KernelVariant } from './instance.ts';
 import { race } from './variant-race.ts';
 
 /**
@@ -20,6 +20,8 @@ import { race } from './variant-race.ts';
 export type DotKind = 'unsigned' | 'signed' | 'saturating' | 'other';
 
 export interface KernelFacts {
+  /** There is what the kernel is opened with, a `DecompressionStream`; without it the rest is false or null. */
+  readonly opens: boolean;
   /** The plain build is valid here. */
   readonly simd: boolean;
   /** Code with relaxed SIMD could be compiled; without it the rest is null. */
@@ -45,6 +47,12 @@ export function chooseVariant(facts: KernelFacts): VariantChoice {
     variant: 'relaxed',
     why: `Relaxed SIMD: ${why}.`,
   });
+  if (!facts.opens) {
+    return {
+      refused:
+        "This browser has no DecompressionStream, which the encoder's kernel is opened with (Chrome 80, Firefox 113, Safari 16.4).",
+    };
+  }
   if (!facts.simd)
     return { refused: "This browser's WebAssembly has no SIMD, which the encoder's kernel needs." };
   if (!facts.relaxed) return plain('Plain SIMD: relaxed SIMD is not there.');
@@ -82,7 +90,7 @@ export class KernelProbe {
 
   /** Null where relaxed SIMD cannot be compiled. */
   static async open(): Promise<KernelProbe | null> {
-    const bytes = Uint8Array.from(atob(minilmProbe), (c) => c.charCodeAt(0));
+    const bytes = await kernelBinary('probe');
     if (!WebAssembly.validate(bytes)) return null;
     try {
       const { instance } = await WebAssembly.instantiate(bytes);
@@ -122,14 +130,16 @@ const NO_RELAXED = { relaxed: false, faults: null, dot: null, speedup: null } as
  * clock in milliseconds, by default the thread's own.
  */
 export async function readKernelFacts(now = () => performance.now()): Promise<KernelFacts> {
-  const simd = typeof WebAssembly === 'object' && WebAssembly.validate(kernelBinary('simd128'));
+  const opens = canOpenBinaries();
+  if (!opens || typeof WebAssembly !== 'object') return { opens, simd: false, ...NO_RELAXED };
+  const simd = WebAssembly.validate(await kernelBinary('simd128'));
   const probe = simd ? await KernelProbe.open() : null;
-  if (!probe) return { simd, ...NO_RELAXED };
+  if (!probe) return { opens, simd, ...NO_RELAXED };
   const dot = probe.dot();
   const before = probe.faults();
   if (before > 0 || dot === 'saturating' || dot === 'unsigned')
-    return { simd, relaxed: true, faults: before, dot, speedup: null };
+    return { opens, simd, relaxed: true, faults: before, dot, speedup: null };
   const speedup = probe.speedup(now);
   // By now the tile may have been compiled anew.
-  return { simd, relaxed: true, faults: probe.faults(), dot, speedup };
+  return { opens, simd, relaxed: true, faults: probe.faults(), dot, speedup };
 }

@@ -4,7 +4,7 @@
  * longest.
  */
 import { asCount, asFlag, asText, type Fields } from './file.ts';
-import { corrupt } from './refusal.ts';
+import { corrupt, unsupported } from './refusal.ts';
 
 export interface AddedToken {
   readonly content: string;
@@ -26,27 +26,44 @@ export interface Section {
   readonly id: number;
 }
 
+/** Added tokens a file may have; published ones have up to 6,000. Each is looked for at every place. */
+const MOST_TOKENS = 16_384;
+
 // What the original's regular expressions call a word character and white space.
 const WORD_AT_END = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AT_START = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const SPACE = /^\p{White_Space}$/u;
 
+/** What added tokens are numbered by. */
+export interface PieceIds {
+  /** Id of a piece of the vocabulary, or undefined. */
+  idOf(piece: string): number | undefined;
+  /** Pieces of the vocabulary. */
+  readonly count: number;
+}
+
 /**
- * @param idOf Id of a piece of the vocabulary, which goes before the one that the entry states.
- * @throws WhorlError `asset_corrupt`.
+ * A token that is a piece of the vocabulary has its id, whatever the entry states. The original numbers
+ * the others on from the count of pieces and ignores what is stated, too; where that is not the same, no
+ * one can tell which of the two the model was trained with.
+ *
+ * @throws WhorlError `asset_corrupt`, `unsupported`.
  */
-export function readAddedTokens(
-  entries: readonly Fields[],
-  idOf: (piece: string) => number | undefined,
-): AddedToken[] {
+export function readAddedTokens(entries: readonly Fields[], pieces: PieceIds): AddedToken[] {
+  if (entries.length > MOST_TOKENS) throw unsupported(`${entries.length} added tokens`);
   const tokens = new Map<string, AddedToken>();
+  let next = pieces.count;
   for (const entry of entries) {
     const content = asText(entry.content, 'the content of an added token');
     if (content === '') throw corrupt('an added token is empty');
+    const known = pieces.idOf(content) ?? tokens.get(content)?.id;
+    if (known === undefined && asCount(entry.id, `the id of ${content}`) !== next++) {
+      throw corrupt(`its added token ${content} does not have the id behind those before it`);
+    }
     const special = asFlag(entry.special, 'special', false);
     tokens.set(content, {
       content,
-      id: idOf(content) ?? asCount(entry.id, `the id of ${content}`),
+      id: known ?? next - 1,
       singleWord: asFlag(entry.single_word, 'single_word', false),
       stripsLeft: asFlag(entry.lstrip, 'lstrip', false),
       stripsRight: asFlag(entry.rstrip, 'rstrip', false),

@@ -43,6 +43,10 @@ export class BytePairs implements Model {
     this.#split = readSplit(preTokenizer);
   }
 
+  get count(): number {
+    return this.#library.tokens_to_ids.size;
+  }
+
   idOf(piece: string): number | undefined {
     return this.#library.tokens_to_ids.get(piece);
   }

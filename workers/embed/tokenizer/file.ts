@@ -15,6 +15,9 @@ export interface TokenizerFile {
   readonly vocabulary: Vocabulary | null;
 }
 
+/** Levels of objects and lists in a part of the file; published ones have 8 at most. */
+const MOST_LEVELS = 24;
+
 /** Stands in the parsed text for the vocabulary that was taken out. */
 const TAKEN_OUT = '\u0000vocabulary';
 
@@ -95,5 +98,13 @@ export function asFlag(value: unknown, name: string, otherwise: boolean): boolea
 }
 
 function optional(value: unknown, name: string): Fields | null {
-  return value === undefined || value === null ? null : asFields(value, name);
+  if (value === undefined || value === null) return null;
+  if (!isWithin(value, MOST_LEVELS)) throw corrupt(`${name} has more than ${MOST_LEVELS} levels`);
+  return asFields(value, name);
+}
+
+/** Whether a value has no more levels than that, so that reading and running it needs little stack. */
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isWithin(inner, levels - 1));
 }

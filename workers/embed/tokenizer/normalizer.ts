@@ -10,6 +10,9 @@ import { corrupt, unsupported } from './refusal.ts';
 
 export type Normalizer = (text: string) => string;
 
+/** How many times longer a text may become; Unicode's own forms make 18 characters of one. */
+const MOST_GROWTH = 64;
+
 const SPACE = /^\p{White_Space}$/u;
 
 /** @throws WhorlError `asset_corrupt`, `unsupported`. */
@@ -17,6 +20,17 @@ export function readNormalizer(fields: Fields | null): Normalizer {
   // A lone surrogate can be in no file and in no text that a model was trained with.
   const normalize = fields ? part(fields) : (text: string) => text;
   return (text) => normalize(text.isWellFormed() ? text : text.toWellFormed());
+}
+
+/**
+ * Whether letters far apart do not change each other's normal form. A replacement of a longer pattern may
+ * begin before a place where a text is cut and end behind it.
+ */
+export function isLocal(fields: Fields | null): boolean {
+  if (fields?.type === 'Sequence') return asList(fields.normalizers, 'normalizers').every(isLocal);
+  if (fields?.type !== 'Replace') return true;
+  const { String: wanted } = asFields(fields.pattern, 'pattern');
+  return typeof wanted !== 'string' || [...wanted].length === 1;
 }
 
 function part(fields: Fields): Normalizer {
@@ -58,7 +72,14 @@ function bertOptions(fields: Fields): BertNormalizerOptions {
 }
 
 function inTurn(parts: readonly Normalizer[]): Normalizer {
-  return (text) => parts.reduce((done, next) => next(done), text);
+  return (text) =>
+    parts.reduce((done, next) => {
+      const result = next(done);
+      if (result.length > text.length * MOST_GROWTH) {
+        throw corrupt(`its normalizers make a text more than ${MOST_GROWTH} times longer`);
+      }
+      return result;
+    }, text);
 }
 
 function strip(fields: Fields): Normalizer {
@@ -77,6 +98,9 @@ function strip(fields: Fields): Normalizer {
 function replace(fields: Fields): Normalizer {
   const pattern = asFields(fields.pattern, 'pattern');
   const content = asText(fields.content, 'content');
+  if (content.length > MOST_GROWTH) {
+    throw unsupported(`a normalizer that puts ${content.length} characters in`);
+  }
   if (pattern.Regex === ' {2,}') return (text) => text.replace(/ {2,}/g, () => content);
   if (pattern.Regex !== undefined) {
     throw unsupported(`a normalizer with the pattern ${String(pattern.Regex)}`);

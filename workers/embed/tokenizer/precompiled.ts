@@ -14,6 +14,15 @@ const LONG_GRAPHEME = 6;
 const KEPT = 4096;
 
 /**
+ * Code units that the segmenter is given at once: V8's takes quadratic time over a text of more than
+ * 65,535 (a megabyte of emoji: ten minutes).
+ */
+const PORTION = 4_096;
+
+/** Bytes of the longest replacement; Unicode's own longest has 33. */
+const LONGEST_REPLACEMENT = 256;
+
+/**
  * Between two characters of these ranges a grapheme always ends (UAX 29: class Other, and whole
  * Hangul syllables), so that the segmenter, which is slow, is not asked.
  */
@@ -43,11 +52,39 @@ export function precompiled(base64: string): (text: string) => string {
       }
       let end = i + 1;
       while (end < text.length && !(isSeparate(text, end - 1) && isSeparate(text, end))) end++;
-      for (const { segment } of segmenter.segment(text.slice(i, end))) out += map.grapheme(segment);
+      for (const grapheme of graphemes(segmenter, text.slice(i, end)))
+        out += map.grapheme(grapheme);
       i = end;
     }
     return out;
   };
+}
+
+/**
+ * The graphemes of a text, portion by portion. The rules of UAX 29 look one character ahead and never
+ * back over a boundary but to count flags in pairs, which a boundary leaves even: so every boundary
+ * within a portion stands, and the next portion may begin at any.
+ */
+function* graphemes(segmenter: Intl.Segmenter, text: string): Generator<string> {
+  let room = PORTION;
+  for (let start = 0; start < text.length; ) {
+    const portion = text.slice(start, portionEnd(text, start + room));
+    let done = 0;
+    for (const { segment } of segmenter.segment(portion)) {
+      // The last one may go on behind the portion.
+      if (done + segment.length === portion.length && start + portion.length < text.length) break;
+      yield segment;
+      done += segment.length;
+      if (room > PORTION) break;
+    }
+    start += done;
+    room = done === 0 ? room * 2 : PORTION;
+  }
+}
+
+/** Not between the halves of a surrogate pair. */
+function portionEnd(text: string, end: number): number {
+  return end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800 ? end - 1 : end;
 }
 
 /** The end of the text separates, too. */
@@ -120,6 +157,9 @@ class CharacterMap {
   #replacementAt(offset: number): string {
     const end = this.#replacements.indexOf(0, offset);
     const bytes = this.#replacements.subarray(offset, end < 0 ? undefined : end);
+    if (bytes.length > LONGEST_REPLACEMENT) {
+      throw corrupt(`its precompiled_charsmap has a replacement of ${bytes.length} bytes`);
+    }
     return this.#decoder.decode(bytes);
   }
 }

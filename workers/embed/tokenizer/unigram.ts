@@ -10,6 +10,12 @@ import type { PreTokenizer } from './pre-tokenizer.ts';
 import { corrupt, unsupported } from './refusal.ts';
 import { HASH_PRIME, HASH_SEED, type Vocabulary } from './vocabulary.ts';
 
+/**
+ * Bytes of the longest piece; SentencePiece makes none of more than 16 characters unless told to. All
+ * pieces from a place are tried up to this length.
+ */
+const LONGEST_PIECE = 512;
+
 /** How much worse than the worst piece an unknown character is. */
 const UNKNOWN_PENALTY = 10;
 
@@ -29,6 +35,9 @@ export class Unigram implements Model {
   constructor(fields: Fields, vocabulary: Vocabulary, split: PreTokenizer) {
     if (asFlag(fields.byte_fallback, 'byte_fallback', false)) {
       throw unsupported('a Unigram model that falls back to bytes');
+    }
+    if (vocabulary.longest > LONGEST_PIECE) {
+      throw unsupported(`a piece of ${vocabulary.longest} bytes`);
     }
     this.#unknown = asCount(fields.unk_id, 'unk_id');
     const { scores } = vocabulary;
@@ -102,7 +111,7 @@ export class Unigram implements Model {
     for (let at = end; at > 0; at = this.#starts[at] as number) isOnWay[at] = 1;
     isOnWay[0] = 1;
     let settled = end;
-    for (let leave = end - 1; leave > end - this.#vocabulary.longest && leave > 0; leave--) {
+    for (let leave = end - 1; leave >= 0 && leave > end - this.#vocabulary.longest; leave--) {
       if (isInside(this.#bytes[leave] as number)) continue;
       let at = leave;
       while (isOnWay[at] === 0) at = this.#starts[at] as number;

@@ -69,6 +69,11 @@ export class Vocabulary {
     }
   }
 
+  /** Pieces as the original counts them: in a list, equal ones each. */
+  get count(): number {
+    return Math.max(this.size, this.scores.length);
+  }
+
   /** Id of a piece, or undefined. */
   idOf(piece: string): number | undefined {
     const bytes = new TextEncoder().encode(piece);

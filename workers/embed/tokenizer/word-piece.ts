@@ -10,8 +10,11 @@ import type { Model } from './model.ts';
 import { corrupt, unsupported } from './refusal.ts';
 import { HASH_PRIME, HASH_SEED, type Vocabulary } from './vocabulary.ts';
 
-/** Longest word that may be asked for, in characters; the usual value is 100. */
-const MOST_CHARACTERS = 65_536;
+/**
+ * Longest word that may be asked for, in characters; the usual value is 100. The time for a word grows
+ * with its square.
+ */
+const MOST_CHARACTERS = 1_024;
 
 export class WordPiece implements Model {
   readonly #characters: Characters;

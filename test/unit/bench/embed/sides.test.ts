@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { keepTrying } from '../../../../bench/embed/compare.ts';
 import { meanOfTokens } from '../../../../bench/embed/ort-side.ts';
 import { type Runner, runInTurns } from '../../../../bench/embed/rounds.ts';
 import { fileOf } from '../../../../bench/embed/server.ts';
@@ -16,6 +17,19 @@ describe('padded batches', () => {
     const all = new Float32Array(6);
     scatter(all, Float32Array.of(1, 2, 3, 4), [2, 0], 2);
     expect([...all]).toEqual([3, 4, 0, 0, 1, 2]);
+  });
+});
+
+describe('the search for the best batch of a peer', () => {
+  it('keeps the quickest, goes on while little is lost, and ends when much is', () => {
+    const best: Parameters<typeof keepTrying>[0] = new Map();
+    const next = (batch: number, ms: number) => keepTrying(best, 'ort_int8', { batch, ms });
+    expect(next(1, 100)).toBe(true);
+    expect(next(2, 110)).toBe(true);
+    expect(next(4, 80)).toBe(true);
+    expect(best.get('ort_int8')).toEqual({ batch: 4, ms: 80 });
+    expect(next(8, 95)).toBe(false);
+    expect(best.get('ort_int8')).toEqual({ batch: 4, ms: 80 });
   });
 });
 

@@ -1,6 +1,0 @@
-/** Starts our kernel alone, on the page's thread, from a model that is already in memory. */
-import { fetchModel, KernelSide } from './kernel-side.ts';
-import { measureStart } from './start.ts';
-
-const model = await fetchModel();
-await measureStart(() => KernelSide.open('plain', model));
