@@ -22,6 +22,57 @@ function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
+/** Bits of sixteen bytes in which a and b differ, counted in eight lanes. */
+// @ts-ignore: decorator
+@inline
+function differences(a: v128, b: v128): v128 {
+  return i16x8.extadd_pairwise_i8x16_u(i8x16.popcnt(v128.xor(a, b)));
+}
+
+/** Bits in which four rows differ from the query's, as float32 lanes. */
+export function countBits4(query: usize, a: usize, b: usize, c: usize, d: usize): v128 {
+  let sumA = i16x8.splat(0);
+  let sumB = sumA;
+  let sumC = sumA;
+  let sumD = sumA;
+  const end = a + padded;
+  while (a < end) {
+    const q = v128.load(query);
+    sumA = i16x8.add(sumA, differences(v128.load(a), q));
+    sumB = i16x8.add(sumB, differences(v128.load(b), q));
+    sumC = i16x8.add(sumC, differences(v128.load(c), q));
+    sumD = i16x8.add(sumD, differences(v128.load(d), q));
+    a += 16;
+    b += 16;
+    c += 16;
+    d += 16;
+    query += 16;
+  }
+  return f32x4.convert_i32x4_s(
+    sumLanes(
+      i32x4.extadd_pairwise_i16x8_u(sumA),
+      i32x4.extadd_pairwise_i16x8_u(sumB),
+      i32x4.extadd_pairwise_i16x8_u(sumC),
+      i32x4.extadd_pairwise_i16x8_u(sumD),
+    ),
+  );
+}
+
+/** Bits in which two rows differ; `a` and `b` are advanced by `step` from sixteen bytes to the next. */
+export function countBits(a: usize, b: usize, step: usize): i32 {
+  let sum = i16x8.splat(0);
+  for (let k: usize = 0; k < padded; k += 16) {
+    sum = i16x8.add(sum, differences(v128.load(a), v128.load(b)));
+    a += step;
+    b += step;
+  }
+  const lanes = i32x4.extadd_pairwise_i16x8_u(sum);
+  return (
+    i32x4.extract_lane(lanes, 0) + i32x4.extract_lane(lanes, 1) +
+    i32x4.extract_lane(lanes, 2) + i32x4.extract_lane(lanes, 3)
+  );
+}
+
 /** Four inner products of int16 query codes with int8 row codes, as int32 lanes. */
 // @ts-ignore: decorator
 @inline

@@ -15,10 +15,10 @@
  * the term 400 of 6,000 clustered rows could not be reached; with the longest row as reach, lengths
  * that differ tenfold brought recall down to .7 (ef 128); between the two, both are mended.
  */
-import { dotFloats, squaredDistance, sumFloats } from './dot';
+import { countBits, dotCodes4, dotFloats, squaredDistance, sumFloats } from './dot';
 import { allocate } from './memory';
 import {
-  COSINE, IP, L2, commitRows, errorAt, floatsOf, metric, normAt, offsetAt, padded, recordOf, rowCount, scaleAt,
+  COSINE, HAMMING, IP, L2, commitRows, errorAt, floatsOf, keepsFloats, metric, normAt, offsetAt, padded, recordOf, rowCount, scaleAt,
 } from './rows';
 
 /** Vectors longer than this are refused: their squares must stay inside float32. */
@@ -201,6 +201,7 @@ function fillNew(first: u32, rows: u32): void {
  */
 export function appendRows(count: u32): i32 {
   const first = rowCount;
+  if (metric == HAMMING) return appendBits(first, count);
   let length: f64 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const own = encodeRow(first + i);
@@ -213,8 +214,31 @@ export function appendRows(count: u32): i32 {
   return -1;
 }
 
+/** The bits are in their places already. */
+function appendBits(first: u32, count: u32): i32 {
+  for (let row = first; row < first + count; row++) {
+    const record = recordOf(row);
+    memory.fill(record + padded, 0, 16);
+    store<f32>(scaleAt(record), 1);
+  }
+  commitRows(first + count);
+  return -1;
+}
+
+/** Takes back the rows behind the first `rows`. */
+export function takeBack(rows: u32): void {
+  if (metric == IP) {
+    for (let row = rows; row < rowCount; row++) totalLength -= <f64>load<f32>(normAt(recordOf(row)));
+  }
+  commitRows(rows);
+}
+
 /** Compares with a row from now on: its codes become the query's. */
 export function queryByRow(row: u32, codes: usize): void {
+  if (metric == HAMMING) {
+    memory.copy(codes, recordOf(row), padded);
+    return;
+  }
   let from = recordOf(row);
   const end = from + padded;
   while (from < end) {
@@ -236,10 +260,10 @@ export function termsByRow(row: u32): void {
 
 /**
  * Half the squared length of a row as rows are linked, so that `distance + halfSquare(a) + halfSquare(b)`
- * is half the squared distance of two rows. L2: 0, its distance is the squared one already.
+ * is half the squared distance of two rows. L2 and HAMMING: 0, theirs is the squared one already.
  */
 export function halfSquare(row: u32): f32 {
-  if (metric == L2) return 0;
+  if (metric >= L2) return 0;
   if (metric == COSINE) return 0.5;
   const record = recordOf(row);
   const norm = load<f32>(normAt(record));
@@ -273,6 +297,10 @@ function writeQueryCodes(most: f32): f32 {
 
 /** Takes the floats at `queryFloats` as query; false when they are not finite or too long. */
 export function takeQuery(): bool {
+  if (metric == HAMMING) {
+    memory.copy(queryCodes, queryFloats, padded);
+    return true;
+  }
   let most = largest(queryFloats);
   if (!(most <= LONGEST)) return false;
   let length: f32 = 0;
@@ -292,10 +320,11 @@ export function takeQuery(): bool {
     step = most / codeLimit;
     squared = writeQueryCodes(most);
   }
-  const rootPadded = Mathf.sqrt(<f32>padded);
   queryScale = step * <f32>(metric == L2 ? 2 : 1);
   queryOffset = metric == L2 ? squared * step * step : 0;
   queryWeight = metric == L2 ? 1 : 0;
+  if (!keepsFloats) return true;
+  const rootPadded = Mathf.sqrt(<f32>padded);
   // Rounding to whole steps misses at most half a step in each coordinate.
   queryError = step * <f32>0.5 * rootPadded * (1 + ROUNDING);
   errorWeight = length * (1 + ROUNDING);
@@ -303,8 +332,19 @@ export function takeQuery(): bool {
   return true;
 }
 
-/** The true distance between query and row: -dot, or the squared distance for L2. */
+/** The distance between query and row by codes; no bound is subtracted from it where floats are not kept. */
+function codeDistance(row: u32): f32 {
+  const record = recordOf(row);
+  if (metric == HAMMING) return <f32>countBits(queryCodes, record, 16);
+  const dot = <f32>i32x4.extract_lane(dotCodes4(queryCodes, record, record, record, record), 0);
+  const distance =
+    load<f32>(offsetAt(record)) * queryWeight + queryOffset - dot * (load<f32>(scaleAt(record)) * queryScale);
+  return metric == L2 ? max<f32>(distance, 0) : distance;
+}
+
+/** The true distance between query and row: -dot, or the squared distance for L2. By codes where floats are not kept. */
 export function trueDistance(row: u32): f32 {
+  if (!keepsFloats) return codeDistance(row);
   const vector = floatsOf(row);
   if (metric == L2) return squaredDistance(queryFloats, vector);
   const dot = dotFloats(queryFloats, vector);

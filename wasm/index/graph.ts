@@ -2,11 +2,11 @@
  * The graph: which rows are linked in which layer, where a walk starts, and what it has visited.
  * Layer 0 lies beside the rows; the upper layers, in which few rows are, lie in slots of their own.
  */
-import { dotCodes4 } from './dot';
+import { countBits4, dotCodes4 } from './dot';
 import { queryOffset, queryScale, queryWeight } from './encode';
 import { allocate, enlarge } from './memory';
 import {
-  degree0, inLinksOf, levelOf, linksOf, NO_NODE, padded, recordOf, scaleAt, twinOf, upperOf,
+  degree0, HAMMING, inLinksOf, levelOf, linksOf, metric, NO_NODE, padded, recordOf, scaleAt, twinOf, upperOf,
 } from './rows';
 
 /** No row: where the graph is empty, and where a slot is missing. */
@@ -199,6 +199,7 @@ function compareFour(codes: usize, rows: usize): v128 {
   const b = recordOf(load<u32>(rows, 4));
   const c = recordOf(load<u32>(rows, 8));
   const d = recordOf(load<u32>(rows, 12));
+  if (metric == HAMMING) return countBits4(codes, a, b, c, d);
   const dots = f32x4.convert_i32x4_s(dotCodes4(codes, a, b, c, d));
   const metaAB = v128.shuffle<i32>(v128.load(a + padded), v128.load(b + padded), 0, 4, 1, 5);
   const metaCD = v128.shuffle<i32>(v128.load(c + padded), v128.load(d + padded), 0, 4, 1, 5);

@@ -6,7 +6,7 @@
 import {
   answerLinks, chooseNearest, keepAnchors, layBulk, linkAbove, makeNodes, nodesAt, orderNodes, proveNodes, takeSample, writeLists,
 } from './bulk';
-import { appendRows, layQuery, queryFloats, takeQuery, trueDistance } from './encode';
+import { appendRows, layQuery, queryFloats, takeBack, takeQuery, trueDistance } from './encode';
 import {
   clearGraph, countLinks, entry, inserted, layGraph, linksIn, makeNode, reserveVisited, setEntry, setInserted, top,
 } from './graph';
@@ -16,14 +16,14 @@ import { assignNodes, layLeaders, leadersAt, leavesAt, membersAt, packLeaders, s
 import { joinLeaf, layLeaf, openLeaf } from './leaf';
 import { allocate, limitMemory, usedBytes } from './memory';
 import {
-  commitRows, degree0, floatsOf, inLinksOf, L2, layRows, levelOf, linksOf, metric, padded, recordOf, recordStride, reserveBlocks, rowsPerBlock, twinOf,
+  commitRows, degree0, floatsOf, inLinksOf, L2, layRows, layStage, levelOf, linksOf, metric, padded, recordOf, recordStride, reserveBlocks, rowsPerBlock, twinOf,
 } from './rows';
 import { bestKeys, finishBest, layScan, scanAllowed, scanRows, startBest } from './scan';
 import { searchGraph } from './walk';
 
 export {
   clearGraph, countLinks, floatsOf, inLinksOf, insertRows, levelOf, limitMemory, linksIn, linksOf, makeNode, rowsPerBlock, scanRows, searchGraph,
-  setEntry, setInserted, startBest, takeQuery, twinOf, usedBytes, appendRows,
+  setEntry, setInserted, startBest, takeBack, takeQuery, twinOf, usedBytes, appendRows,
   // Bulk build
   answerLinks, assignNodes, chooseNearest, commitRows, joinLeaf, keepAnchors, layBulk, layLeaders, layLeaf, leadersAt,
   leavesAt, linkAbove, makeNodes, membersAt, nodesAt, openLeaf, orderNodes, packLeaders, recordOf, recordStride, sortLeaves,
@@ -38,7 +38,7 @@ export function setUp(
   dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32, floats: bool,
 ): bool {
   layRows(dimension, metricCode, 2 * links, floats);
-  if (!layQuery() || !layScan() || !startBest(FEW)) return false;
+  if (!layStage() || !layQuery() || !layScan() || !startBest(FEW)) return false;
   return links == 0 || (layGraph(links) && layInsertion(efConstruction, seed));
 }
 
@@ -86,9 +86,9 @@ export function scanBitmap(from: u32, to: u32): void {
   scanAllowed(bitmap, from, to);
 }
 
-/** Turns a distance into a score: the inner product, the cosine, or the squared distance. */
+/** Turns a distance into a score: the inner product, the cosine, the squared distance, or the bits that differ. */
 function scoreOf(distance: f32): f32 {
-  return metric == L2 ? distance : 0 - distance;
+  return metric >= L2 ? distance : 0 - distance;
 }
 
 /** Sorts the best, turns each key into row and score (two u32 and f32 side by side); their number. */

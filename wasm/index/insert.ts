@@ -12,13 +12,13 @@
 import { choose, chosen, layChoice } from './choose';
 import { queryByRow } from './encode';
 import {
-  batchDistances, batchRows, becomeTwin, compareBatch, countIn, countOut, degree, entry, inserted, linksIn, makeNode, NONE, sameCodes,
+  batchDistances, batchRows, becomeTwin, compareBatch, countIn, countOut, degree, entry, inserted, isVisited, linksIn, makeNode, NONE, sameCodes,
   setEntry, setInserted, startVisit, top, visit,
 } from './graph';
 import { distanceOf, keyAt, keyOf, setKey, sortKeys } from './heap';
 import { allocate } from './memory';
 import { degree0, inLinksOf, IP, levelOf, metric, offsetAt, padded, recordOf, rowCount } from './rows';
-import { layProof } from './prove';
+import { layProof, loseLink, proveWithLosers } from './prove';
 import { descend, entryKey, found, reserveWalk, walk } from './walk';
 
 /** Layers above 0, at most. */
@@ -116,7 +116,17 @@ function linkBack(node: u32, to: u32, layer: i32): void {
   const needy = keepsLast(node) ? without : 0;
   const kept = choose(candidates, count + 1, most - needy);
   writeLinks(at, needy > 0 ? addNeedy(candidates, count + 1, kept, most) : kept);
-  if (layer == 0) countNew(at);
+  if (layer > 0) return;
+  countNew(at);
+  noteDropped(at, <i32>count + 1);
+}
+
+/** Notes the candidates that a list chosen anew does not hold. */
+function noteDropped(at: usize, count: i32): void {
+  startVisit();
+  const kept = load<u32>(at);
+  for (let i: u32 = 1; i <= kept; i++) visit(load<u32>(at + (<usize>i << 2)));
+  for (let i = 0; i < count; i++) if (!isVisited(<u32>keyAt(candidates, i))) loseLink(<u32>keyAt(candidates, i));
 }
 
 /** Takes a list's links out of the counts; how many of its rows, the new one included, have no other. */
@@ -188,6 +198,7 @@ function insertRow(row: u32): bool {
   }
   linkNeighbours(row, level, 0);
   if (level > top) setEntry(row, level);
+  proveWithLosers(row);
   return true;
 }
 

@@ -18,6 +18,8 @@ import { allocate, enlarge } from './memory';
 export const IP: i32 = 0;
 export const COSINE: i32 = 1;
 export const L2: i32 = 2;
+/** Rows are bits, eight a byte, which stand in the place of codes; their scale is 1. */
+export const HAMMING: i32 = 3;
 
 /** Level of a row that is not a node: its codes are those of a node, in whose chain it is. */
 export const NO_NODE: u8 = 255;
@@ -28,7 +30,7 @@ const META: usize = 16;
 const BLOCK_FLOAT_BYTES: i32 = 1 << 20;
 
 export let metric: i32 = IP;
-/** Codes and floats a row, `dimension` rounded up to 16. */
+/** Codes and floats a row, `dimension` (bytes of bits) rounded up to 16. */
 export let padded: usize = 0;
 /** Most links in layer 0; 0 where there is no graph. */
 export let degree0: i32 = 0;
@@ -36,6 +38,7 @@ export let degree0: i32 = 0;
 export let keepsFloats: bool = true;
 export let rowCount: u32 = 0;
 
+let stage: usize = 0;
 let shift: u32 = 0;
 let mask: u32 = 0;
 let recordBytes: usize = 0;
@@ -56,7 +59,7 @@ let blockCount: u32 = 0;
 export function layRows(dimension: i32, metricCode: i32, links: i32, floats: bool): void {
   metric = metricCode;
   keepsFloats = floats;
-  padded = <usize>((dimension + 15) & ~15);
+  padded = <usize>(((metric == HAMMING ? dimension >> 3 : dimension) + 15) & ~15);
   degree0 = links;
   shift = 4;
   while (shift < 10 && (<i32>padded << (shift + 3)) <= BLOCK_FLOAT_BYTES) shift++;
@@ -119,8 +122,21 @@ export function recordOf(row: u32): usize {
   return blockOf(row) + <usize>(row & mask) * recordBytes;
 }
 
-/** Address of a row's vector; the rows of a block follow each other, `padded` floats apart. */
+/** Rows that can be encoded at once where floats are not kept. */
+export const STAGED: u32 = 64;
+
+/** Makes room for floats that are encoded and forgotten; false when memory is exhausted. */
+export function layStage(): bool {
+  if (!keepsFloats) stage = allocate((<u64>padded * STAGED) << 2);
+  return keepsFloats || stage != 0;
+}
+
+/**
+ * Address of a row's vector; the rows of a block follow each other, `padded` floats apart. Where floats
+ * are not kept, only the next rows to be appended have one, until they are.
+ */
 export function floatsOf(row: u32): usize {
+  if (!keepsFloats) return stage + ((<usize>(row - rowCount) * padded) << 2);
   return blockOf(row) + floatsAt + ((<usize>(row & mask) * padded) << 2);
 }
 

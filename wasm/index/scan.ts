@@ -9,13 +9,13 @@
  * so that what is returned is what a scan of the floats returns, and data that codes describe badly
  * cost time, never results.
  */
-import { dotCodes4 } from './dot';
+import { countBits4, dotCodes4 } from './dot';
 import {
   errorWeight, queryCodes, queryError, queryOffset, queryScale, scaleWeight, trueDistance,
 } from './encode';
 import { distanceOf, keyAt, keyOf, pushFar, replaceFar, sortFar } from './heap';
 import { allocate } from './memory';
-import { errorAt, L2, metric, offsetAt, padded, recordOf, recordStride, rowsPerBlock, scaleAt } from './rows';
+import { errorAt, HAMMING, L2, metric, offsetAt, padded, recordOf, recordStride, rowsPerBlock, scaleAt } from './rows';
 
 /** Relative rounding of a difference of squares in float32. */
 const CANCELLATION: f32 = 1e-6;
@@ -72,6 +72,7 @@ export function offer(row: u32): void {
 /** Compares a node by its floats, unless its distance by codes says that it cannot be among the best. */
 export function offerIfNear(row: u32, distance: f32): void {
   if (bestCount == wanted) {
+    if (metric == HAMMING && distance >= worst) return;
     const record = recordOf(row);
     const error = load<f32>(errorAt(record));
     const bound: f32 =
@@ -93,6 +94,7 @@ function squaredBound(distance: f32, error: f32, squares: f32): f32 {
 // @ts-ignore: decorator
 @inline
 function lowerBounds(a: usize, b: usize, c: usize, d: usize): v128 {
+  if (metric == HAMMING) return countBits4(queryCodes, a, b, c, d);
   const dots = f32x4.convert_i32x4_s(dotCodes4(queryCodes, a, b, c, d));
   const metaA = v128.load(a + padded);
   const metaB = v128.load(b + padded);

@@ -3,7 +3,8 @@
  * compared three by three, so that each load serves three products and two addresses serve all loads.
  * Larger tiles do not fit sixteen registers.
  */
-import { padded, recordOf } from './rows';
+import { countBits } from './dot';
+import { HAMMING, metric, padded, recordOf } from './rows';
 
 /** Rows are packed in groups of so many, filled up with zeros. */
 export const TILE: i32 = 3;
@@ -12,7 +13,7 @@ export const TILE: i32 = 3;
 // @ts-ignore: decorator
 @inline
 export function packedBytes(): usize {
-  return padded << 1;
+  return metric == HAMMING ? padded : padded << 1;
 }
 
 /** Packs the rows whose numbers are at `rows`, and zeros up to a whole number of tiles. */
@@ -33,10 +34,28 @@ export function tileOf(packed: usize, row: i32): usize {
 function packRow(to: usize, row: u32): void {
   let from = recordOf(row);
   const end = from + padded;
+  if (metric == HAMMING) return packBits(to, from, end);
   while (from < end) {
     v128.store(to, v128.load_ext<i8>(from));
     from += 8;
     to += 16 * TILE;
+  }
+}
+
+function packBits(to: usize, from: usize, end: usize): void {
+  while (from < end) {
+    v128.store(to, v128.load(from));
+    from += 16;
+    to += 16 * TILE;
+  }
+}
+
+/** As {@link multiplyTile}, with the bits that differ, counted negative, in the place of products. */
+function countTile(a: usize, b: usize, to: usize, stride: usize): void {
+  for (let i: usize = 0; i < <usize>TILE; i++) {
+    for (let j: usize = 0; j < <usize>TILE; j++) {
+      store<i32>(to + i * stride + (j << 2), -countBits(a + (i << 4), b + (j << 4), 16 * TILE));
+    }
   }
 }
 
@@ -95,6 +114,8 @@ function multiplyTile(a: usize, b: usize, to: usize, stride: usize): void {
  */
 export function multiplyRows(a: usize, b: usize, from: i32, to: i32, products: usize, stride: usize): void {
   for (let j = from; j < to; j += TILE) {
-    multiplyTile(a, tileOf(b, j), products + (<usize>j << 2), stride);
+    const at = products + (<usize>j << 2);
+    if (metric == HAMMING) countTile(a, tileOf(b, j), at, stride);
+    else multiplyTile(a, tileOf(b, j), at, stride);
   }
 }

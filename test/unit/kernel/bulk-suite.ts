@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { paysInBulk } from '../../../workers/index/kernel/bulk.ts';
 import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
 import { built, METRICS, now, recall, split, unreachable } from './measures.ts';
-import { clustered, random, rowOf } from './vectors.ts';
+import { bitmap, clustered, random, rowOf } from './vectors.ts';
 
 const SHAPE = { dimension: 32, metric: 'L2', M: 12, exactBelow: 0 } as const;
 
@@ -60,6 +60,38 @@ export function describeBulk(): void {
         expect(index.trusted).toBe(true);
       });
     }
+
+    for (const metric of METRICS) {
+      it(`${metric}: half of the rows replaced keep recall and reach`, async () => {
+        const shape = { rows: 6000, dimension: 32, clusters: 40, spread: 0.4, seed: 29 };
+        const { vectors, queries } = split(shape, 100);
+        const index = await built(vectors.slice(0, 4000 * 32), { ...SHAPE, metric });
+        // Each new row comes with the end of an old one, as an upsert does.
+        for (let row = 4000; row < 6000; row += 250) {
+          index.append(vectors.slice(row * 32, (row + 250) * 32));
+          while (!index.build(5, now));
+        }
+        const live = bitmap(6000, (row) => row >= 4000 || row % 2 === 0);
+        const walked = { ...live, ef: 128, walk: true };
+        expect(recall(index, metric, queries, walked)).toBeGreaterThanOrEqual(0.985);
+        if (metric !== 'IP') expect(unreachable(index, metric, 100)).toBe(0);
+      });
+    }
+
+    it('L2: finds rows whose lengths differ tenfold', async () => {
+      const shape = {
+        rows: 4000,
+        dimension: 32,
+        clusters: 40,
+        spread: 0.4,
+        seed: 41,
+        lengths: 0.8,
+      };
+      const { vectors, queries } = split(shape, 100);
+      const index = await built(vectors, SHAPE);
+      expect(recall(index, 'L2', queries, { ef: 128, walk: true })).toBeGreaterThanOrEqual(0.985);
+      expect(unreachable(index, 'L2', 100)).toBe(0);
+    });
 
     it('gives the same graph however it is sliced, and again after it was thrown away', async () => {
       const vectors = clustered({ rows: 2500, dimension: 32, clusters: 9, spread: 0.5, seed: 3 });

@@ -55,7 +55,7 @@ describe('20,000 real vectors', () => {
 
 describe('the kernel', () => {
   it('is small', () => {
-    expect(gzipSync(Buffer.from(indexKernel, 'base64'), { level: 9 }).length).toBeLessThan(10_000);
+    expect(gzipSync(Buffer.from(indexKernel, 'base64'), { level: 9 }).length).toBeLessThan(12_000);
   });
 
   it('reports its memory', async () => {

@@ -1,7 +1,9 @@
 /** The whole suite of the vector index. */
 import { describeBulk } from './bulk-suite.ts';
+import { describeCodesOnly } from './codes-suite.ts';
 import { describeExactScan } from './exact-suite.ts';
 import { describeFilters, describeGraph, describeTrial } from './graph-suite.ts';
+import { describeHamming } from './hamming-suite.ts';
 import { describeRows } from './rows-suite.ts';
 import { describeSnapshots } from './snapshot-suite.ts';
 
@@ -10,6 +12,8 @@ export function describeVectorIndex(mutants: number): void {
   describeExactScan();
   describeGraph();
   describeBulk();
+  describeCodesOnly();
+  describeHamming();
   describeTrial();
   describeFilters();
   describeRows();

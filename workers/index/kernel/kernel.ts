@@ -20,6 +20,7 @@ export interface IndexKernel {
   ): number;
   reserveRows(rows: number): number;
   appendRows(count: number): number;
+  takeBack(rows: number): void;
   rowsPerBlock(): number;
   paddedDimension(): number;
   floatsOf(row: number): number;
@@ -72,7 +73,7 @@ export interface IndexKernel {
   chooseNearest(from: number, to: number): void;
   answerLinks(from: number, to: number): void;
   writeLists(from: number, to: number): void;
-  proveNodes(from: number, to: number): void;
+  proveNodes(from: number, to: number): number;
 }
 
 let compiled: Promise<WebAssembly.Module> | null = null;

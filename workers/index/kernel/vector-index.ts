@@ -1,6 +1,6 @@
 /**
  * A vector index in WASM memory: exact scan, and HNSW over int8 codes whose results are compared again
- * by their float32 vectors. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
+ * by their float32 vectors, unless only codes are kept. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
  * bitmap that a search is given. It uses nothing global but WebAssembly.
  */
 import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
@@ -14,24 +14,28 @@ import {
   checkSearchOptions,
   type VectorIndexOptions,
   type VectorSearchOptions,
+  type Vectors,
 } from './options.ts';
 import { defaultEf, planSearch, type SearchPlan } from './plan.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
 import {
+  bitsOf,
   bitsSet,
-  copyVectors,
+  decodeVector,
+  notFinite,
   outOfMemory,
   putBitmap,
   takeHits,
+  takeVectors,
   type VectorHits,
 } from './transfer.ts';
 import { GraphTrial } from './trial.ts';
 
-export type { VectorIndexOptions, VectorSearchOptions } from './options.ts';
+export type { VectorIndexOptions, VectorSearchOptions, Vectors } from './options.ts';
 export type { VectorHits } from './transfer.ts';
 
 /** Codes of `wasm/index/rows.ts`. */
-const METRICS = { IP: 0, COSINE: 1, L2: 2 } as const;
+const METRICS = { IP: 0, COSINE: 1, L2: 2, HAMMING: 3 } as const;
 /** Rows inserted between two looks at the clock: about a millisecond. */
 const ROWS_PER_LOOK = 4;
 const MOST_ROWS = 2 ** 31;
@@ -64,7 +68,8 @@ export class VectorIndex {
     const checked = checkIndexOptions(options);
     const makeKernel = await kernelMaker();
     const kernel = makeKernel();
-    if (!setUp(kernel, checked, true)) throw outOfMemory(kernel, 'the index was not created');
+    if (!setUp(kernel, checked, !checked.codesOnly))
+      throw outOfMemory(kernel, 'the index was not created');
     return new VectorIndex(checked, kernel, makeKernel);
   }
 
@@ -101,11 +106,12 @@ export class VectorIndex {
   /**
    * Adds rows (row-major) and returns the number of the first. All of them or none. They are found at
    * once; the graph follows by {@link build}.
-   * @throws Milvus 1100 for a wrong length, NaN, Infinity, or a vector longer than 1e18; `out_of_memory`
+   * @throws `invalid_option` for the wrong kind of array; Milvus 1100 for a wrong length, NaN, Infinity, or a vector longer than 1e18; `out_of_memory`
    */
-  append(vectors: Float32Array): number {
-    const { dimension } = this.#options;
-    const rows = vectors.length / dimension;
+  append(vectors: Vectors): number {
+    const { dimension, codesOnly } = this.#options;
+    this.#checkKind(vectors);
+    const rows = vectors.length / this.#width;
     if (!Number.isInteger(rows)) {
       throw milvusError(
         1100,
@@ -118,12 +124,27 @@ export class VectorIndex {
       if (first + rows > MOST_ROWS || !kernel.reserveRows(first + rows)) {
         throw outOfMemory(kernel, `${first} rows are kept and ${rows} were not added`);
       }
-      copyVectors(kernel, vectors, first, dimension);
-      const refused = kernel.appendRows(rows);
+      const refused = takeVectors(kernel, vectors, first, dimension, codesOnly);
       if (refused >= 0) throw notFinite(`vector ${refused} of ${rows}`, 'Nothing was added');
       this.#count = first + rows;
       return first;
     });
+  }
+
+  /** Numbers a vector has: coordinates, or bytes of bits. */
+  get #width(): number {
+    const { dimension, metric } = this.#options;
+    return metric === 'HAMMING' ? dimension / 8 : dimension;
+  }
+
+  /** Refuses bits where floats belong, and the reverse. */
+  #checkKind(vectors: Vectors): void {
+    const isBits = this.#options.metric === 'HAMMING';
+    if (vectors instanceof (isBits ? Uint8Array : Float32Array)) return;
+    throw new WhorlError(
+      'invalid_option',
+      `Vectors of metric ${this.#options.metric} are a ${isBits ? 'Uint8Array' : 'Float32Array'}. Nothing was changed.`,
+    );
   }
 
   /**
@@ -203,7 +224,7 @@ export class VectorIndex {
    * The rows nearest to a query.
    * @throws Milvus 1100 for a query of another dimension or that is not finite; `invalid_option`; `out_of_memory`
    */
-  search(query: Float32Array, options: VectorSearchOptions): VectorHits {
+  search(query: Vectors, options: VectorSearchOptions): VectorHits {
     checkSearchOptions(options, this.#count);
     return this.#use((kernel) => {
       this.#setQuery(kernel, query);
@@ -224,18 +245,25 @@ export class VectorIndex {
    * Scores of given rows, in the order given.
    * @throws Milvus 1100 for the query; `invalid_option` for a row that does not exist
    */
-  score(query: Float32Array, rows: Uint32Array): Float32Array {
+  score(query: Vectors, rows: Uint32Array): Float32Array {
     return this.#use((kernel) => {
       this.#setQuery(kernel, query);
       return Float32Array.from(rows, (row) => kernel.scoreRow(this.#existing(row)));
     });
   }
 
-  /** A copy of a row's vector, as it was appended. @throws `invalid_option` for a row that does not exist */
+  /**
+   * A copy of a row's vector, as it was appended, or what its codes say where only those are kept;
+   * `HAMMING`: its bits as 0 and 1.
+   * @throws `invalid_option` for a row that does not exist
+   */
   vector(row: number): Float32Array {
+    const { codesOnly, dimension, metric } = this.#options;
     return this.#use((kernel) => {
-      const at = kernel.floatsOf(this.#existing(row)) >>> 0;
-      return new Float32Array(kernel.memory.buffer, at, this.#options.dimension).slice();
+      const existing = this.#existing(row);
+      if (codesOnly) return decodeVector(kernel, existing, dimension, metric);
+      const at = kernel.floatsOf(existing) >>> 0;
+      return new Float32Array(kernel.memory.buffer, at, dimension).slice();
     });
   }
 
@@ -269,7 +297,11 @@ export class VectorIndex {
 
   /** Share of the ten best for a row's own vector that a walk finds; equal scores count as found. */
   #recallOf(kernel: IndexKernel, row: number): number {
-    this.#setQuery(kernel, this.vector(row));
+    const { metric, dimension } = this.#options;
+    this.#setQuery(
+      kernel,
+      metric === 'HAMMING' ? bitsOf(kernel, row, dimension) : this.vector(row),
+    );
     const limit = Math.min(10, this.#count);
     const truth = this.#run(kernel, { kind: 'exact' }, limit, 0).scores;
     const found = this.#run(
@@ -280,7 +312,7 @@ export class VectorIndex {
     ).scores;
     const worst = truth.at(-1) as number;
     const isGood = (score: number) =>
-      this.#options.metric === 'L2' ? score <= worst : score >= worst;
+      metric === 'L2' || metric === 'HAMMING' ? score <= worst : score >= worst;
     return found.filter(isGood).length / truth.length;
   }
 
@@ -315,15 +347,17 @@ export class VectorIndex {
     return takeHits(kernel);
   }
 
-  #setQuery(kernel: IndexKernel, query: Float32Array): void {
-    const { dimension } = this.#options;
-    if (query.length !== dimension) {
+  #setQuery(kernel: IndexKernel, query: Vectors): void {
+    this.#checkKind(query);
+    const bytes = this.#width * query.BYTES_PER_ELEMENT;
+    if (query.byteLength !== bytes) {
       throw milvusError(
         1100,
-        `vector dimension mismatch, expected vector size(byte) ${dimension * 4}, actual ${query.length * 4}: invalid parameter`,
+        `vector dimension mismatch, expected vector size(byte) ${bytes}, actual ${query.byteLength}: invalid parameter`,
       );
     }
-    new Float32Array(kernel.memory.buffer, kernel.queryAt() >>> 0, dimension).set(query);
+    const source = new Uint8Array(query.buffer, query.byteOffset, bytes);
+    new Uint8Array(kernel.memory.buffer, kernel.queryAt() >>> 0, bytes).set(source);
     if (!kernel.takeQuery()) throw notFinite('the query vector', 'Nothing was searched');
   }
 
@@ -356,11 +390,4 @@ function setUp(kernel: IndexKernel, options: CheckedIndexOptions, floats: boolea
   const links = indexType === 'HNSW' ? M : 0;
   const shape = [dimension, METRICS[metric], links, efConstruction, seed] as const;
   return kernel.setUp(...shape, floats ? 1 : 0) !== 0;
-}
-
-function notFinite(what: string, kept: string): WhorlError {
-  return milvusError(
-    1100,
-    `${what} is not finite or longer than 1e18: invalid parameter. ${kept}.`,
-  );
 }
