@@ -14,6 +14,7 @@ import type {
   StorageUsage,
   StoreStatus,
 } from '../../src/shared/types.ts';
+import { Archives } from './archives.ts';
 import { Background } from './background.ts';
 import { invalid } from './body.ts';
 import { candidates } from './candidates.ts';
@@ -143,6 +144,7 @@ export class IndexCore {
     }
     this.#board.set('read_only', null);
     this.#sweeper.look();
+    Archives.sweep(this.#ledger, this.#background);
     this.#tell();
   }
 
@@ -207,6 +209,14 @@ export class IndexCore {
     const result = await candidates(this.#scope(call), request);
     this.#buildGraphs();
     return result;
+  }
+
+  /** Whole collections out of the store and into it. */
+  get archives(): Archives {
+    return new Archives(
+      (call) => this.#scope(call),
+      () => this.#tell(),
+    );
   }
 
   /** BM25 over texts that are in no collection, best first. */

@@ -59,7 +59,8 @@ function badRow(detail: string): Error {
   return milvusError(1804, `fail to deal the insert data, error: ${detail}`);
 }
 
-function parseRow(
+/** One row; `at` names it in errors. `vectors` takes those that the caller brings, by field. */
+export function parseRow(
   raw: unknown,
   at: number,
   spec: CollectionSpec,

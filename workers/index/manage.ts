@@ -4,9 +4,9 @@ import type { CollectionDescription } from '../../src/shared/milvus-types.ts';
 import { collectionName, invalid, parseBody } from './body.ts';
 import type { CallScope } from './endpoints.ts';
 import type { CollectionRecord } from './records.ts';
-import { parseCreate, sameSpec, vectorFields } from './schema.ts';
+import { isIndexed, parseCreate, sameSpec, vectorFields } from './schema.ts';
 
-const MAX_COLLECTIONS = 1_024;
+export const MAX_COLLECTIONS = 1_024;
 
 /** Creating the same collection again succeeds, another one of the same name fails. */
 export async function createCollection(scope: CallScope, raw: unknown): Promise<void> {
@@ -33,13 +33,6 @@ export async function createCollection(scope: CallScope, raw: unknown): Promise<
     };
     await ledger.commit({ kind: 'create', collection: record.id, record });
   });
-}
-
-/** A collection can be loaded when each of its vector fields has an index. */
-function isIndexed(spec: CollectionRecord['spec']): boolean {
-  return vectorFields(spec).every(({ name }) =>
-    spec.indexes.some((index) => index.fieldName === name),
-  );
 }
 
 /** Dropping a collection that is not there succeeds. */

@@ -214,6 +214,13 @@ export function functionOf(spec: CollectionSpec, fieldName: string): FunctionSpe
   return spec.functions.find((each) => each.output === fieldName);
 }
 
+/** Whether each vector field has an index: the collection can be loaded. */
+export function isIndexed(spec: CollectionSpec): boolean {
+  return vectorFields(spec).every(({ name }) =>
+    spec.indexes.some((index) => index.fieldName === name),
+  );
+}
+
 /** Dimension of a vector field; 0 for any other. */
 export function dimensionOf(field: FieldSpec): number {
   return wholeNumber(field.dimension) ?? 0;
