@@ -2,7 +2,7 @@
  * The index and store without a worker around it: storage, lock, clock and embedder come from outside,
  * so the same code runs in a worker, in Node and in tests.
  */
-import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../src/shared/milvus-types.ts';
 import type {
   CandidatesRequest,
@@ -31,6 +31,9 @@ import { reembedJob } from './reembed-job.ts';
 import { StatusBoard, type StoreFacts } from './status-board.ts';
 import { Store } from './store.ts';
 import { Sweeper } from './sweep-job.ts';
+import type { TabOptions } from './tabs/channel.ts';
+import { Seat } from './tabs/seat.ts';
+import { type MadeCall, Tabs } from './tabs/tabs.ts';
 
 export type { Clock } from './endpoints.ts';
 
@@ -44,6 +47,8 @@ export interface CoreOptions {
   readonly openStorage: OpenStorage | null;
   /** Null: nobody else can open this storage. */
   readonly lock: LeaderLock | null;
+  /** How the tabs that share the storage reach each other. Default: they do not, and one of them writes. */
+  readonly tabs?: TabOptions | null;
   readonly clock: Clock;
   readonly embedder: CoreEmbedder;
   /** Lets waiting calls run between slices of background work. */
@@ -67,10 +72,10 @@ export class IndexCore {
   readonly #board: StatusBoard;
   readonly #embedder: CoreEmbedder;
   readonly #sweeper: Sweeper;
-  #release: (() => void) | null = null;
+  readonly #seat: Seat | null;
+  readonly #tabs: Tabs | null;
   readonly #quota: QuotaGate;
   #fingerprint: string | null = null;
-  #retired = false;
 
   private constructor(options: CoreOptions, ledger: Ledger) {
     this.#options = options;
@@ -88,6 +93,35 @@ export class IndexCore {
       onEnd: (trouble) => this.#backgroundEnded(trouble),
     });
     this.#sweeper = new Sweeper(ledger, this.#background, this.#closing.signal);
+    this.#seat = this.#place();
+    this.#tabs = this.#seat === null ? null : this.#join(this.#seat);
+  }
+
+  /** At the lock; null where nobody else can open this storage. */
+  #place(): Seat | null {
+    const { lock, name, tabs } = this.#options;
+    if (lock === null || !this.#ledger.store.storage.durable) return null;
+    return new Seat({
+      name,
+      lock,
+      wait: tabs?.wait ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
+      claim: () => this.#lead(),
+      onLost: () => this.#ledger.demote(),
+      onTrouble: (error) =>
+        this.#board.set('read_only', `This tab could not take over writing: ${String(error)}`),
+    });
+  }
+
+  #join(seat: Seat): Tabs | null {
+    const { tabs, clock } = this.#options;
+    if (!tabs) return null;
+    return new Tabs(tabs, {
+      ledger: this.#ledger,
+      monotonic: clock.monotonic,
+      embedder: this.#embedder,
+      run: (endpoint, body, call) => this.#run(endpoint, body, call),
+      steal: () => seat.steal(),
+    });
   }
 
   /**
@@ -107,8 +141,7 @@ export class IndexCore {
         onChange: (why) => core?.spaceChanged(why),
         onRoom: () => core?.roomAgain(),
       });
-      const { now } = options.clock;
-      const ledger = await Ledger.open(store, now, () => core?.demoted(), quota);
+      const ledger = await Ledger.open(store, options.clock, () => core?.demoted(), quota);
       core = new IndexCore(options, ledger);
       core.#board.set('memory_only', memoryOnly);
       await core.#seekLead();
@@ -120,53 +153,34 @@ export class IndexCore {
   }
 
   async #seekLead(): Promise<void> {
-    const { lock, name } = this.#options;
-    const volatile = !this.#ledger.store.storage.durable;
-    if (lock === null || volatile) return this.#lead(() => {});
-    const { signal } = this.#closing;
-    const hold = await lock.acquire(name, { wait: false, signal });
-    if (hold === null) {
-      this.#waitForLead(lock);
-      return;
-    }
-    void hold.lost.then(() => this.#ledger.demote());
-    await this.#lead(hold.release);
+    if (this.#seat === null) await this.#lead();
+    else await this.#seat.open();
+    if (this.#ledger.role === 'follower') this.#lookOn();
   }
 
-  async #lead(release: () => void): Promise<void> {
-    this.#release = release;
-    try {
-      await this.#ledger.lead();
-    } catch (error) {
-      this.#release = null;
-      release();
-      throw error;
-    }
+  /** The lock is ours: claims the lead. Resolves to whether this tab leads now. */
+  async #lead(): Promise<boolean> {
+    await this.#ledger.lead();
+    if (this.#ledger.role !== 'leader') return false;
     this.#board.set('read_only', null);
     this.#sweeper.look();
     Archives.sweep(this.#ledger, this.#background);
+    this.#tabs?.led(this.#ledger.head.epoch);
+    // What another model embedded was left to who led.
+    if (this.#fingerprint !== null) this.modelConnected(this.#fingerprint);
     this.#tell();
+    return true;
   }
 
-  /** The lock comes when the leading tab goes, also when it crashes. */
-  #waitForLead(lock: LeaderLock): void {
-    const { signal } = this.#closing;
-    const take = async (): Promise<void> => {
-      const hold = await lock.acquire(this.#options.name, { wait: true, signal });
-      if (hold === null) return;
-      if (signal.aborted) return hold.release();
-      void hold.lost.then(() => this.#ledger.demote());
-      await this.#lead(hold.release);
-    };
-    take().catch((error: unknown) => {
-      if (!signal.aborted)
-        this.#board.set('read_only', `This tab could not take over writing: ${String(error)}`);
-    });
+  /** Another tab leads: what this one wants changed is sent there, where it can be reached. */
+  #lookOn(): void {
+    if (this.#tabs !== null || this.#closing.signal.aborted) return;
+    this.#board.set('read_only', 'Another tab writes, and this browser gives no way to reach it.');
   }
 
   /** The storage is another tab's now, or gone: this one writes no more and says why. */
   retired(why: WhorlError): void {
-    this.#retired = true;
+    this.#seat?.close();
     this.#ledger.demote();
     this.#board.set('read_only', why.message);
   }
@@ -184,17 +198,40 @@ export class IndexCore {
   /** The right to write is gone; this tab reads on and queues for it again. */
   demoted(): void {
     this.#quota.reset();
-    this.#release?.();
-    this.#release = null;
+    this.#tabs?.demoted();
+    this.#seat?.leave();
+    this.#lookOn();
     this.#tell();
-    const { lock } = this.#options;
-    const over = this.#retired || this.#closing.signal.aborted;
-    if (lock !== null && !over) this.#waitForLead(lock);
   }
 
   /** Answers a Milvus REST v2 endpoint; rejects with its code in `milvusCode`. */
   async milvus(endpoint: string, body: unknown, call: CoreCall = {}): Promise<MilvusEnvelope> {
     throwIfAborted(call.signal);
+    try {
+      return await this.#run(endpoint, body, call);
+    } catch (error) {
+      // Nothing was changed: this tab does not lead (any more), and who does is asked to make the change.
+      if (this.#tabs === null || !isWhorlError(error) || error.code !== 'not_leader') throw error;
+      return this.#elsewhere(this.#tabs, endpoint, body, call);
+    }
+  }
+
+  async #elsewhere(
+    tabs: Tabs,
+    endpoint: string,
+    body: unknown,
+    call: CoreCall,
+  ): Promise<MilvusEnvelope> {
+    const before = this.#ledger.size;
+    const envelope = await tabs.send(endpoint, body, call);
+    // How many collections there are is part of the status.
+    if (endpoint.startsWith('collections/')) await this.#ledger.view(async () => {});
+    if (this.#ledger.size !== before) this.#tell();
+    return envelope;
+  }
+
+  /** Answers here; a change is refused with `not_leader`, untouched, where this tab does not lead. */
+  async #run(endpoint: string, body: unknown, call: MadeCall): Promise<MilvusEnvelope> {
     if (this.#ledger.role === 'leader') this.#quota.admitCall(endpoint);
     const before = this.#ledger.size;
     const envelope = await answer(endpoint, body, this.#scope(call));
@@ -278,23 +315,25 @@ export class IndexCore {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#quota.close();
+    this.#tabs?.close();
     await this.#background.close();
     await this.#ledger.close();
-    this.#release?.();
-    this.#release = null;
+    this.#seat?.close();
   }
 
-  #scope(call: CoreCall): CallScope {
+  #scope(call: MadeCall): CallScope {
     if (this.#closing.signal.aborted) throw new WhorlError('closed', 'The store was closed.');
+    const { embedder = this.#embedder } = call;
     return {
       ledger: this.#ledger,
-      embedder: this.#embedder,
+      embedder,
       clock: this.#options.clock,
       signal: call.signal,
       report: call.report,
+      call: call.id === undefined ? {} : { call: call.id },
       fingerprint: () => this.#fingerprint,
       grown: () => this.#buildGraphs(),
-      differs: (collection, field, present) => this.#reembed(collection, field, present),
+      differs: (collection, field, present) => this.#reembed(collection, field, present, embedder),
     };
   }
 
@@ -320,9 +359,14 @@ export class IndexCore {
     }
   }
 
-  #reembed(collection: Collection, field: string, present: string): void {
+  #reembed(
+    collection: Collection,
+    field: string,
+    present: string,
+    embedder: CoreEmbedder = this.#embedder,
+  ): void {
     if (this.#ledger.role !== 'leader') return;
-    const options = { ledger: this.#ledger, collection, field, present, embedder: this.#embedder };
+    const options = { ledger: this.#ledger, collection, field, present, embedder };
     this.#background.add(`embed ${collection.record.id} ${field}`, reembedJob(options));
   }
 

@@ -36,6 +36,8 @@ export interface CallScope {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly report: ((progress: EmbedProgress) => void) | undefined;
+  /** The call's identity, where it has one: its commit carries it. */
+  readonly call: { readonly call?: string };
   /** Fingerprint of the model as last seen; null before that. */
   fingerprint(): string | null;
   /** A collection has new rows: its graph wants building. */

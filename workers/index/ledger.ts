@@ -5,10 +5,12 @@
  * so do the reads that fill caches, so that a cache is filled from one state and followed from there.
  * A leader's caches follow its own commits. A follower looks at the sequence before each read and drops
  * the caches of what changed; a view that is overtaken while it reads ends in `StaleView` and is made
- * again. After a commit whose outcome is unknown the leader, too, reads its state again.
+ * again. After a commit whose outcome is unknown the leader, too, reads its state again, and so it does
+ * when it has not looked for a second: a tab that was frozen hears late that another one leads.
  */
 import { isWhorlError, milvusError, WhorlError } from '../../src/shared/errors.ts';
 import { Collection } from './collection.ts';
+import type { Clock } from './endpoints.ts';
 import { committedHead, isDoubtful, notKept } from './outcome.ts';
 import type { QuotaGate } from './quota.ts';
 import type { CollectionRecord, HeadRecord } from './records.ts';
@@ -18,31 +20,30 @@ import type { VectorField } from './vector-field.ts';
 
 /** A reader that is overtaken so often in a row gives up. */
 const MAX_ATTEMPTS = 16;
+/** A leader is replaced after two seconds of silence: what it saw a second ago is still so. */
+const TRUST_MS = 1_000;
 
-type LedgerParts = readonly [
-  store: Store,
-  now: () => number,
-  onDemoted: () => void,
-  quota: QuotaGate,
-];
+type LedgerParts = readonly [store: Store, clock: Clock, onDemoted: () => void, quota: QuotaGate];
 
 export class Ledger {
   readonly store: Store;
   readonly quota: QuotaGate;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #onDemoted: () => void;
   #head: HeadRecord;
   #role: 'leader' | 'follower' = 'follower';
   #inDoubt = false;
+  /** When the storage was last seen to be as we know it, by the monotonic clock. */
+  #looked = Number.NEGATIVE_INFINITY;
   #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
   #byName = new Map<string, Collection>();
 
-  private constructor(head: HeadRecord, ...[store, now, onDemoted, quota]: LedgerParts) {
+  private constructor(head: HeadRecord, ...[store, clock, onDemoted, quota]: LedgerParts) {
     this.store = store;
     this.quota = quota;
     this.#head = head;
-    this.#now = now;
+    this.#clock = clock;
     this.#onDemoted = onDemoted;
   }
 
@@ -101,6 +102,11 @@ export class Ledger {
     this.#onDemoted();
   }
 
+  /** The storage was replaced: the next operation reads it anew, whatever is cached. */
+  distrust(): void {
+    this.#inDoubt = true;
+  }
+
   /** Runs work alone, after all that was queued before. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => {
@@ -115,12 +121,18 @@ export class Ledger {
     if (this.#role !== 'leader') throw notLeader();
   }
 
+  /** Whether the storage may be ahead of what we know. */
+  get #isDated(): boolean {
+    const sinceMs = this.#clock.monotonic() - this.#looked;
+    return this.#inDoubt || this.#role === 'follower' || sinceMs > TRUST_MS;
+  }
+
   /** Runs a change alone; rejects with `not_leader` in a follower. */
   write<T>(work: () => Promise<T>): Promise<T> {
     this.requireLeader();
     return this.exclusive(async () => {
       for (let attempt = 1; ; attempt++) {
-        if (this.#inDoubt) await this.#refresh(false);
+        if (this.#isDated) await this.#refresh(false);
         this.requireLeader();
         try {
           return await work();
@@ -138,8 +150,9 @@ export class Ledger {
   /** Commits one change; only inside {@link write}. */
   async commit(change: Omit<Change, 'at'>): Promise<void> {
     this.quota.admit(change.kind);
+    const began = this.#clock.monotonic();
     try {
-      this.#head = await this.store.commit(this.#head, { ...change, at: this.#now() });
+      this.#head = await this.store.commit(this.#head, { ...change, at: this.#clock.now() });
     } catch (error) {
       // Whether it is there is not known: the next operation reads it.
       this.#inDoubt = true;
@@ -147,6 +160,7 @@ export class Ledger {
       this.quota.failed(error, change);
       await this.#settle(error);
     }
+    this.#looked = began;
     this.quota.committed(change.kind);
     this.#register(change);
   }
@@ -181,9 +195,7 @@ export class Ledger {
   /** Reads in one consistent state; a follower's state is at least as new as the call. */
   async view<T>(read: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      if (this.#role === 'follower' || this.#inDoubt) {
-        await this.exclusive(() => this.#refresh(false));
-      }
+      if (this.#isDated) await this.exclusive(() => this.#refresh(false));
       try {
         return await read();
       } catch (error) {
@@ -209,11 +221,13 @@ export class Ledger {
 
   async #refresh(all: boolean): Promise<void> {
     const since = this.#head.sequence;
+    const looked = this.#clock.monotonic();
     const { head, records, changed } = await this.store.collections(since);
     const doubtful = all || changed === null;
     if (head.epoch !== this.#head.epoch) this.demote();
     this.#head = head;
     this.#inDoubt = false;
+    this.#looked = looked;
     const before = new Map(this.collections.map((each) => [each.record.id, each]));
     this.#byName = new Map();
     for (const record of records) {

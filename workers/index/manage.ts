@@ -31,7 +31,7 @@ export async function createCollection(scope: CallScope, raw: unknown): Promise<
         vectorFields(spec).map(({ name }) => [name, { fingerprint: null, generation: 0 }]),
       ),
     };
-    await ledger.commit({ kind: 'create', collection: record.id, record });
+    await ledger.commit({ ...scope.call, kind: 'create', collection: record.id, record });
   });
 }
 
@@ -43,7 +43,7 @@ export async function dropCollection(scope: CallScope, raw: unknown): Promise<vo
     throwIfAborted(scope.signal);
     const id = ledger.find(name)?.record.id;
     if (id === undefined) return;
-    await ledger.commit({ kind: 'drop', collection: id, record: null });
+    await ledger.commit({ ...scope.call, kind: 'drop', collection: id, record: null });
     scope.embedder.erased?.('all');
   });
 }
@@ -65,7 +65,8 @@ export async function setLoaded(scope: CallScope, raw: unknown, loaded: boolean)
       throw milvusError(700, `index not found[collection=${name}]`);
     }
     const kind = loaded ? 'load' : 'release';
-    await ledger.commit({ kind, collection: record.id, record: { ...record, loaded } });
+    const next = { ...record, loaded };
+    await ledger.commit({ ...scope.call, kind, collection: record.id, record: next });
     if (!loaded) collection.drop();
   });
 }

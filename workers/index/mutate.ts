@@ -117,6 +117,7 @@ async function append(
   const numbers = Float64Array.from(rows, (_, i) => first + i);
   const last = keys.at(-1);
   await ledger.commit({
+    ...scope.call,
     kind: mode,
     collection: record.id,
     record: next,
@@ -235,6 +236,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
     if (present.length > 0) {
       const gone = rowsOf(rows, present);
       await ledger.commit({
+        ...scope.call,
         kind: 'delete',
         collection: collection.record.id,
         record: untidied(collection.record, rangesOf(numbersOf(rows, present))),

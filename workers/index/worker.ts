@@ -12,8 +12,12 @@ import type {
 import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
+import { OpfsFiles } from './mirror/opfs-files.ts';
+import type { MirrorPlace } from './open-storage.ts';
 import { browserLocks, estimateUsage, openChannel } from './platform.ts';
+import { deleteDatabase } from './storage/idb-open.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
+import { broadcastTabs, type TabOptions } from './tabs/channel.ts';
 
 /** Engines of one name share their records: what one erases, the others must not keep vectors of. */
 let erasures: BroadcastChannel | null = null;
@@ -34,13 +38,36 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   listen(name);
   return IndexCore.open({
     name,
-    openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
+    openStorage: durable
+      ? (onRetired, onVanished) => IdbStorage.open({ name, onRetired, onVanished })
+      : null,
+    mirror: durable ? mirrorPlace(name, request.mirror ?? true) : null,
     lock: durable && locks !== null ? webLock(locks) : null,
+    tabs: durable && locks !== null ? otherTabs(name) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,
     pause: giveWay,
     estimate: () => estimateUsage(navigator),
   });
+}
+
+/** Files of this engine; none without locks, because two tabs would write them. */
+function mirrorPlace(name: string, copy: boolean): MirrorPlace {
+  const { storage } = navigator as { readonly storage?: StorageManager };
+  const usable = browserLocks(navigator) !== null && storage?.getDirectory !== undefined;
+  return {
+    files: usable ? new OpfsFiles(() => storage.getDirectory(), name.split('/')) : null,
+    copy,
+    deleteDatabase: () => deleteDatabase(name),
+  };
+}
+
+/** How other tabs are reached, or null where the browser denies that. */
+function otherTabs(name: string): TabOptions | null {
+  const channel = broadcastTabs(name, openChannel);
+  if (channel === null) return null;
+  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  return { tab: crypto.randomUUID(), channel, wait, random: Math.random };
 }
 
 /** The page listens on the same channel. Messages do not come back to the object that sent them. */
@@ -85,6 +112,14 @@ const handlers: Handlers<IndexContract> = {
     }),
   candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
   lexical: async (request) => (await core()).lexical(request),
+  readOut: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return { collections: await (await core()).archives.readOut(request, call) };
+  },
+  takeIn: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return (await core()).archives.takeIn(request, call);
+  },
   close: async () => {
     const open = opened;
     opened = null;
