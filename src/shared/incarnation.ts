@@ -48,6 +48,9 @@ export interface IncarnationOptions {
   readonly hungMs: number;
 }
 
+/** Milliseconds that a successor waits for one that was ended to let go of what it holds; it takes a few as a rule. */
+const GONE_MS = 1_000;
+
 export class Incarnation {
   readonly wire: Comlink.Remote<Wire>;
   readonly #far: Far;
@@ -57,6 +60,7 @@ export class Incarnation {
   #lost: WhorlError | null = null;
   #started = false;
   readonly #lifeline = new AbortController();
+  #gone: Promise<unknown> = Promise.resolve();
   /** Beats since the last message, each with a ping. */
   #missed = 0;
   /** Whether messages had their turn on this side since the last beat. */
@@ -75,6 +79,11 @@ export class Incarnation {
 
   get alive(): boolean {
     return this.#lost === null;
+  }
+
+  /** Of one that was lost: resolves when it holds no locks any more, or has had a second for that. */
+  get gone(): Promise<unknown> {
+    return this.#gone;
   }
 
   readonly #onLife = (): void => {
@@ -103,7 +112,7 @@ export class Incarnation {
     const lock = `whorl-life-${crypto.randomUUID()}`;
     if (!(await this.wire.hold(lock))) return;
     const gone = () => this.lose(this.#lostError('was ended from outside'));
-    locks.request(lock, { signal: this.#lifeline.signal }, gone).catch(() => {});
+    this.#gone = locks.request(lock, { signal: this.#lifeline.signal }, gone).catch(() => {});
   }
 
   #startError(detail: string): WhorlError {
@@ -127,8 +136,9 @@ export class Incarnation {
   lose(error: WhorlError): void {
     if (this.#lost !== null) return;
     this.#lost = error;
-    this.#lifeline.abort();
     clearInterval(this.#timer);
+    const late = setTimeout(() => this.#lifeline.abort(), GONE_MS);
+    void this.#gone.then(() => clearTimeout(late));
     this.#far.endpoint.removeEventListener('error', this.#onError);
     this.#far.endpoint.removeEventListener('messageerror', this.#onError);
     this.#far.endpoint.removeEventListener('message', this.#onLife);

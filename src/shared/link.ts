@@ -113,6 +113,8 @@ const DEADLINE_MS = 30_000;
 export class Link<C extends Contract<C>> {
   readonly #options: LinkOptions<C>;
   #current: { readonly far: Incarnation; readonly ready: Promise<void> } | null = null;
+  /** When the one before is really gone. */
+  #former: Promise<unknown> = Promise.resolve();
   #closed = false;
   #nextId = 1;
 
@@ -154,6 +156,7 @@ export class Link<C extends Contract<C>> {
     const { name, pingMs = 1_000, hungMs = 20_000, startMs = 15_000 } = this.#options;
     const far = new Incarnation(this.#spawn(), { name, pingMs, hungMs }, (error) => {
       if (this.#current?.far === far) this.#current = null;
+      this.#former = far.gone;
       if (!this.#closed) this.#options.onLost?.(error);
     });
     const ready = this.#prepare(far, startMs);
@@ -175,6 +178,7 @@ export class Link<C extends Contract<C>> {
 
   async #prepare(far: Incarnation, startMs: number): Promise<void> {
     const { name, prepare } = this.#options;
+    const former = this.#former;
     let patience: Patience | undefined;
     const first = far.guard((reject) => {
       const message = `The ${name} gave no sign of life in ${startMs} ms. Nothing was changed; the next call tries again.`;
@@ -187,6 +191,8 @@ export class Link<C extends Contract<C>> {
     } finally {
       patience?.stop();
     }
+    // Ended while it hung, it may hold its locks for a moment: its successor would find another in its place.
+    await former;
     await prepare?.((method, request, options = {}) => this.#invoke(far, method, request, options));
   }
 
