@@ -119,10 +119,8 @@ class IdbTransaction implements WriteTransaction {
     if (limit === 0) return [];
     const query = range === null ? null : nativeRange(range);
     const from = this.#native.objectStore(store);
-    const [keys, values] = await Promise.all([
-      wrap(from.getAllKeys(query, limit)),
-      wrap(from.getAll(query, limit)),
-    ]);
+    const requests = [from.getAllKeys(query, limit), from.getAll(query, limit)] as const;
+    const [keys, values] = await Promise.all([wrap(requests[0]), wrap(requests[1])]);
     return keys.map((key, at): Entry => ({ key: ownKey(key), value: values[at] }));
   }
 
