@@ -12,10 +12,7 @@ import type {
 import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
-import { OpfsFiles } from './mirror/opfs-files.ts';
-import type { MirrorPlace } from './open-storage.ts';
 import { browserLocks, estimateUsage, openChannel } from './platform.ts';
-import { deleteDatabase } from './storage/idb-open.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
 import { broadcastTabs, type TabOptions } from './tabs/channel.ts';
 
@@ -38,10 +35,7 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   listen(name);
   return IndexCore.open({
     name,
-    openStorage: durable
-      ? (onRetired, onVanished) => IdbStorage.open({ name, onRetired, onVanished })
-      : null,
-    mirror: durable ? mirrorPlace(name, request.mirror ?? true) : null,
+    openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
     lock: durable && locks !== null ? webLock(locks) : null,
     tabs: durable && locks !== null ? otherTabs(name) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
@@ -49,17 +43,6 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
     pause: giveWay,
     estimate: () => estimateUsage(navigator),
   });
-}
-
-/** Files of this engine; none without locks, because two tabs would write them. */
-function mirrorPlace(name: string, copy: boolean): MirrorPlace {
-  const { storage } = navigator as { readonly storage?: StorageManager };
-  const usable = browserLocks(navigator) !== null && storage?.getDirectory !== undefined;
-  return {
-    files: usable ? new OpfsFiles(() => storage.getDirectory(), name.split('/')) : null,
-    copy,
-    deleteDatabase: () => deleteDatabase(name),
-  };
 }
 
 /** How other tabs are reached, or null where the browser denies that. */
@@ -112,14 +95,6 @@ const handlers: Handlers<IndexContract> = {
     }),
   candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
   lexical: async (request) => (await core()).lexical(request),
-  readOut: async (request, { signal, report }) => {
-    const call = { signal, report: report as (progress: EmbedProgress) => void };
-    return { collections: await (await core()).archives.readOut(request, call) };
-  },
-  takeIn: async (request, { signal, report }) => {
-    const call = { signal, report: report as (progress: EmbedProgress) => void };
-    return (await core()).archives.takeIn(request, call);
-  },
   close: async () => {
     const open = opened;
     opened = null;
