@@ -2,6 +2,9 @@
  * The engine: starts the workers, owns their lifetime, and joins them with ports so that text goes from
  * the index worker to what embeds without visiting the page.
  */
+import { Archiving } from './archive/archiving.ts';
+import type { ExportOptions, ImportOptions } from './archive/options.ts';
+import { checkTexts } from './embedder/check-texts.ts';
 import type { SourceEvents } from './embedder/embed-source.ts';
 import { EmbedWorkers } from './embedder/embed-workers.ts';
 import { Embedding } from './embedder/embedding.ts';
@@ -11,7 +14,8 @@ import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
-import { embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
+import { archiveWorkerUrl, embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
+import type { ImportResult } from './shared/archive-types.ts';
 import { isWhorlError, throwIfAborted, WhorlError } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
@@ -43,8 +47,6 @@ const IDLE: EngineStatus = {
   restarts: { embed: 0, index: 0 },
 };
 
-/** Most texts a call; more belong into several calls, so that progress is kept. */
-const MAX_TEXTS = 65_536;
 /** Calls that take text out of the store, or may. */
 const ERASING: ReadonlySet<MilvusEndpoint> = new Set([
   'collections/drop',
@@ -62,6 +64,7 @@ export class Engine extends EventTarget {
   readonly #options: CheckedOptions;
   readonly #index: Link<IndexContract>;
   readonly #embedding: Embedding;
+  readonly #archiving: Archiving;
   readonly #closing = new AbortController();
   /** One for all loops: by it they know that they share what they write. */
   readonly #loopStore: LoopStore;
@@ -98,6 +101,8 @@ export class Engine extends EventTarget {
     });
     this.#erasures = new BroadcastChannel(`whorl/${options.name}/erasures`);
     this.#erasures.onmessage = () => this.#embedding.forget();
+    const spawnArchive = () => this.#spawn('archive', archiveWorkerUrl);
+    this.#archiving = new Archiving(this.#index.call, spawnArchive, this.#closing.signal);
     this.milvus = createMilvusClient((endpoint, body, call) => this.#milvus(endpoint, body, call));
     // What a loop replaces are its own rows: a rating must not make it forget the question.
     const own = createMilvusClient((endpoint, body, call) =>
@@ -176,6 +181,39 @@ export class Engine extends EventTarget {
     const request = { texts, query, limit: options.limit ?? 10 };
     const { hits } = await this.#index.call('lexical', request, signalOf(options));
     return hits;
+  }
+
+  /**
+   * Collections as one file: schemas, rows and vectors, with their hashes. Equal content gives equal bytes.
+   * One state of the store, whoever writes meanwhile; writers wait while it is read. Works in every tab.
+   *
+   * @throws WhorlError `invalid_option`, `milvus` 100 (a collection that is not there), `too_large` (over
+   * 4 GiB: export fewer collections), `storage_lost`, `worker_lost`, `aborted`, `closed`.
+   */
+  export(options: ExportOptions = {}): Promise<Blob> {
+    return this.#archiving.export(options);
+  }
+
+  /**
+   * Takes in a file of `export`: all of it or nothing. The file is not trusted: it is read in a worker of
+   * its own, which is ended afterwards, and every byte of it is checked before anything is stored. Vectors
+   * of another model are embedded again in the background once a model runs.
+   *
+   * @throws WhorlError `invalid_option` (also where a name is taken), `archive_invalid`, `too_large`,
+   * `storage_too_new` (a later format), `deadline` (over 2 s at one step, or 10 s and a second for each MiB
+   * in all), `not_leader`, `storage_full`, `worker_lost`, `aborted`, `closed`: with each of these nothing
+   * was imported. `outcome_unknown`: the storage was lost in the last step.
+   */
+  async import(
+    file: Blob | ArrayBuffer | ArrayBufferView,
+    options: ImportOptions = {},
+  ): Promise<ImportResult> {
+    try {
+      return await this.#archiving.import(file, options);
+    } finally {
+      // A collection may have been replaced: vectors of its texts are kept no longer.
+      if (options.onConflict === 'replace') this.#embedding.forget();
+    }
   }
 
   /** A loop over one collection. Several may run side by side. */
@@ -328,7 +366,7 @@ export class Engine extends EventTarget {
     this.#update({ restarts: { ...restarts, [which]: restarts[which] + 1 } });
   }
 
-  #spawn(which: 'embed' | 'index', url: URL): Far {
+  #spawn(which: 'embed' | 'index' | 'archive', url: URL): Far {
     const own = this.#options.workers?.[which];
     if (!own) return spawnWorker(url, `whorl ${which}`);
     const worker = own();
@@ -339,17 +377,6 @@ export class Engine extends EventTarget {
     this.#status = { ...this.#status, ...change };
     this.dispatchEvent(new Event('status'));
   }
-}
-
-function checkTexts(texts: unknown): void {
-  if (!Array.isArray(texts))
-    throw new WhorlError('invalid_option', 'embed: "texts" must be a list.');
-  if (texts.length > MAX_TEXTS) {
-    const message = `embed: ${texts.length} texts are too many for one call; hand over at most ${MAX_TEXTS} at a time.`;
-    throw new WhorlError('invalid_option', message);
-  }
-  const wrong = texts.findIndex((text) => typeof text !== 'string');
-  if (wrong >= 0) throw new WhorlError('invalid_option', `embed: texts[${wrong}] is not a text.`);
 }
 
 function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {

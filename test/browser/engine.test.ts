@@ -103,6 +103,8 @@ class Workers {
       },
       candidates: never,
       lexical: never,
+      readOut: never,
+      takeIn: never,
       close: () => {},
     };
   }

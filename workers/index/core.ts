@@ -333,6 +333,7 @@ export class IndexCore {
       call: call.id === undefined ? {} : { call: call.id },
       fingerprint: () => this.#fingerprint,
       grown: () => this.#buildGraphs(),
+      tidy: (collection, onPage) => this.#sweeper.finish(collection, call.signal, onPage),
       differs: (collection, field, present) => this.#reembed(collection, field, present, embedder),
     };
   }

@@ -95,6 +95,14 @@ const handlers: Handlers<IndexContract> = {
     }),
   candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
   lexical: async (request) => (await core()).lexical(request),
+  readOut: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return { collections: await (await core()).archives.readOut(request, call) };
+  },
+  takeIn: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return (await core()).archives.takeIn(request, call);
+  },
   close: async () => {
     const open = opened;
     opened = null;
