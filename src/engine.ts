@@ -16,7 +16,7 @@ import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
 import { archiveWorkerUrl, embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
 import type { ImportResult } from './shared/archive-types.ts';
-import { isWhorlError, throwIfAborted, WhorlError } from './shared/errors.ts';
+import { isWhorlError, throwIfAborted } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
   MilvusCallOptions,
