@@ -11,6 +11,7 @@ import { Embedding } from './embedder/embedding.ts';
 import { HostEmbedder } from './embedder/host-embedder.ts';
 import { poolSize } from './embedder/pool-size.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
+import { type EraseRequest, type EraseResult, erase } from './loop/erase.ts';
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
@@ -47,6 +48,8 @@ const IDLE: EngineStatus = {
   restarts: { embed: 0, index: 0 },
 };
 
+/** Scrubbing a storage of some gigabytes, mirror included. */
+const SCRUB_MS = 600_000;
 /** Calls that take text out of the store, or may. */
 const ERASING: ReadonlySet<MilvusEndpoint> = new Set([
   'collections/drop',
@@ -226,6 +229,29 @@ export class Engine extends EventTarget {
       embed: this.embed.bind(this),
     };
     return createLoop({ store: this.#loopStore, embedder }, options);
+  }
+
+  /**
+   * Erases records with their vectors and all that was made of them: stored answers whose lineage reaches
+   * them, turns that showed them, what was said of these, texts that enrichment wrote. Resolves when
+   * nothing of it is left in the storage, its mirror and the caches; then a new export has none of it,
+   * and files that were exported before are as they were. Safe to repeat after an error.
+   *
+   * @throws WhorlError `invalid_option`, `milvus` (100: no such collection, 1100: a wrong filter, 101: not
+   * loaded), `aborted`, `closed`, `storage_full`, `storage_lost`, `worker_lost`: the message says how far it came.
+   */
+  async erase(request: EraseRequest): Promise<EraseResult> {
+    const { signal } = this.#closing;
+    const whole = { ...request, signal: AbortSignal.any([request.signal ?? signal, signal]) };
+    return erase(whole, {
+      store: this.#loopStore,
+      scrub: async (collectionNames, call) => {
+        // A mirror is written anew without a word in between.
+        const how = { ...call, deadlineMs: SCRUB_MS, onProgress: () => {} };
+        const request = { endpoint: 'whorl/scrub', body: { collectionNames } } as const;
+        await this.#index.call('milvus', request, how as CallOptions<never>);
+      },
+    });
   }
 
   /** Ends the workers after letting the store finish what it had acknowledged. */
