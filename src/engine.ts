@@ -11,7 +11,8 @@ import { Embedding } from './embedder/embedding.ts';
 import { HostEmbedder } from './embedder/host-embedder.ts';
 import { poolSize } from './embedder/pool-size.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
-import { type EraseRequest, type EraseResult, erase } from './loop/erase.ts';
+import { type EraseAllRequest, Erasing } from './erasing.ts';
+import type { EraseRequest, EraseResult } from './loop/erase.ts';
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
@@ -48,8 +49,6 @@ const IDLE: EngineStatus = {
   restarts: { embed: 0, index: 0 },
 };
 
-/** Scrubbing a storage of some gigabytes, mirror included. */
-const SCRUB_MS = 600_000;
 /** Calls that take text out of the store, or may. */
 const ERASING: ReadonlySet<MilvusEndpoint> = new Set([
   'collections/drop',
@@ -68,6 +67,7 @@ export class Engine extends EventTarget {
   readonly #index: Link<IndexContract>;
   readonly #embedding: Embedding;
   readonly #archiving: Archiving;
+  readonly #erasing: Erasing;
   readonly #closing = new AbortController();
   /** One for all loops: by it they know that they share what they write. */
   readonly #loopStore: LoopStore;
@@ -116,6 +116,13 @@ export class Engine extends EventTarget {
       candidates: this.#candidates.bind(this),
       canWrite: () => this.#status.store?.role !== 'follower',
     };
+    this.#erasing = new Erasing({
+      name: options.name,
+      store: this.#loopStore,
+      milvus: this.milvus,
+      index: this.#index.call,
+      closing: this.#closing.signal,
+    });
   }
 
   /** A snapshot; never changes after it was read. */
@@ -240,18 +247,20 @@ export class Engine extends EventTarget {
    * @throws WhorlError `invalid_option`, `milvus` (100: no such collection, 1100: a wrong filter, 101: not
    * loaded), `aborted`, `closed`, `storage_full`, `storage_lost`, `worker_lost`: the message says how far it came.
    */
-  async erase(request: EraseRequest): Promise<EraseResult> {
-    const { signal } = this.#closing;
-    const whole = { ...request, signal: AbortSignal.any([request.signal ?? signal, signal]) };
-    return erase(whole, {
-      store: this.#loopStore,
-      scrub: async (collectionNames, call) => {
-        // A mirror is written anew without a word in between.
-        const how = { ...call, deadlineMs: SCRUB_MS, onProgress: () => {} };
-        const request = { endpoint: 'whorl/scrub', body: { collectionNames } } as const;
-        await this.#index.call('milvus', request, how as CallOptions<never>);
-      },
-    });
+  erase(request: EraseRequest): Promise<EraseResult> {
+    return this.#erasing.erase(request);
+  }
+
+  /**
+   * Erases all that this engine keeps: every collection, the mirror, the database, and vectors that are kept
+   * for texts; closes the engine. `confirm`: its name. Where another tab leads, its database stays, empty.
+   * The model's files are no records and stay.
+   *
+   * @throws WhorlError `invalid_option`, `aborted`, `closed`, or what the storage says; safe to repeat.
+   */
+  async eraseAll(request: EraseAllRequest): Promise<void> {
+    await this.#erasing.all(request);
+    await this.close();
   }
 
   /** Ends the workers after letting the store finish what it had acknowledged. */

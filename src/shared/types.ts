@@ -294,6 +294,8 @@ export interface IndexContract {
   readOut(request: ReadOutRequest): { readonly collections: readonly ArchivedCollection[] };
   /** Takes in the collections of an archive that was checked: all of them or none. */
   takeIn(request: TakeInRequest): ImportResult;
+  /** Closes the store and, where this tab leads, removes its mirror and its database. */
+  destroy(request: Record<string, never>): void;
   /** Flushes and lets go of storage and lock. */
   close(request: Record<string, never>): void;
 }

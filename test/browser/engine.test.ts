@@ -103,6 +103,7 @@ class Workers {
       },
       candidates: never,
       lexical: never,
+      destroy: () => {},
       readOut: never,
       takeIn: never,
       close: () => {},

@@ -53,6 +53,8 @@ export interface CoreOptions {
   readonly embedder: CoreEmbedder;
   /** Lets waiting calls run between slices of background work. */
   readonly pause: () => Promise<void>;
+  /** Removes the durable storage; called after it was closed. Default: it stays. */
+  readonly deleteDatabase?: () => Promise<void>;
   /** What the browser says of the space that is left, or null. Default: nothing. */
   readonly estimate?: () => Promise<StorageUsage | null>;
 }
@@ -267,6 +269,14 @@ export class IndexCore {
     await this.#background.close();
     await this.#ledger.close();
     this.#place.leave();
+  }
+
+  /** Closes; where this tab leads, mirror and database are gone then. Rejects with what hinders their removal. */
+  async destroy(): Promise<void> {
+    const isMine = this.#ledger.role === 'leader' && this.#ledger.store.storage.durable;
+    await this.close();
+    if (!isMine) return;
+    await this.#options.deleteDatabase?.();
   }
 
   #scope(call: MadeCall): CallScope {
