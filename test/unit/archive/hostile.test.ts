@@ -292,7 +292,7 @@ describe('a file that was forged', () => {
             ),
           ),
         ),
-      'number 2 .*not finite',
+      'vector 1 .*not finite',
     ],
     [
       'a vector less',
