@@ -16,7 +16,7 @@ import type {
 } from '../../src/shared/types.ts';
 import { Archives } from './archives.ts';
 import { Background } from './background.ts';
-import { invalid } from './body.ts';
+import { invalid, isObject } from './body.ts';
 import { candidates } from './candidates.ts';
 import type { Collection } from './collection.ts';
 import type { CoreEmbedder } from './embedder.ts';
@@ -65,6 +65,8 @@ export interface CoreCall {
 }
 
 const MAX_LEXICAL_TEXTS = 100_000;
+/** What {@link IndexCore.candidates} is called between tabs. */
+const CANDIDATES = 'whorl/candidates';
 
 export class IndexCore {
   readonly #options: CoreOptions;
@@ -184,18 +186,23 @@ export class IndexCore {
   async #run(endpoint: string, body: unknown, call: MadeCall): Promise<MilvusEnvelope> {
     if (this.#ledger.role === 'leader') this.#quota.admitCall(endpoint);
     const before = this.#ledger.size;
-    const envelope = await answer(endpoint, body, this.#scope(call));
+    const envelope = await this.#answer(endpoint, body, this.#scope(call));
     this.#buildGraphs();
     if (this.#ledger.role === 'leader' && this.#ledger.size !== before) this.#tell();
     return envelope;
   }
 
+  async #answer(endpoint: string, body: unknown, scope: CallScope): Promise<MilvusEnvelope> {
+    if (endpoint !== CANDIDATES) return answer(endpoint, body, scope);
+    if (!isObject(body)) throw invalid('the request for candidates is no object');
+    return { code: 0, data: await candidates(scope, body as unknown as CandidatesRequest) };
+  }
+
   /** See {@link CandidatesRequest}. */
   async candidates(request: CandidatesRequest, call: CoreCall = {}): Promise<CandidatesResult> {
     throwIfAborted(call.signal);
-    const result = await candidates(this.#scope(call), request);
-    this.#buildGraphs();
-    return result;
+    const { data } = await this.#place.answer(CANDIDATES, request, call);
+    return data as CandidatesResult;
   }
 
   /** Whole collections out of the store and into it. */
