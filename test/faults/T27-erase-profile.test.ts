@@ -78,7 +78,7 @@ async function write(tab: FaultTab, canary: string, vector: number[], others: nu
   );
 }
 
-test.each(seeds(3))(
+test.skipIf(!WHOLE).each(seeds(3))(
   'T27 seed %i: what an erased record leaves in the profile',
   async (seed) => {
     const random = new Seeded(seed);
