@@ -1,6 +1,7 @@
 /** One IndexedDB transaction as the storage interface knows it. */
 import { wrap } from 'idb';
 import { isLostConnection } from './idb-error.ts';
+import { compareStorageKeys } from './key-order.ts';
 import type {
   Entry,
   KeyRange,
@@ -116,7 +117,7 @@ class IdbTransaction implements WriteTransaction {
 
   async scan(store: StoreName, range: KeyRange | null, limit?: number): Promise<readonly Entry[]> {
     // IndexedDB takes a limit of 0 for none.
-    if (limit === 0) return [];
+    if (limit === 0 || isEmpty(range)) return [];
     const query = range === null ? null : nativeRange(range);
     const from = this.#native.objectStore(store);
     const requests = [from.getAllKeys(query, limit), from.getAll(query, limit)] as const;
@@ -134,12 +135,17 @@ class IdbTransaction implements WriteTransaction {
   }
 
   deleteRange(store: StoreName, range: KeyRange): void {
-    this.#native.objectStore(store).delete(nativeRange(range));
+    if (!isEmpty(range)) this.#native.objectStore(store).delete(nativeRange(range));
   }
 }
 
 function nativeKey(key: StorageKey): IDBValidKey {
   return key as IDBValidKey;
+}
+
+/** IndexedDB refuses to make a range that begins after its only key. */
+function isEmpty(range: KeyRange | null): boolean {
+  return range?.lowerOpen === true && compareStorageKeys(range.lower, range.upper) === 0;
 }
 
 function nativeRange(range: KeyRange): IDBKeyRange {
