@@ -76,12 +76,17 @@ test.each([1, 2, 3])(
   'seed %i: nothing of an erased record is left in database, files, caches and exports',
   async (seed) => {
     const { engine, name, id, needles, random } = await lived(seed);
+    // The mirror follows in its own time.
+    await expect
+      .poll(() => findTraces(name, needles, null), { timeout: 10_000 })
+      .toContain('file: canary UTF-8');
     const before = await findTraces(name, needles, await engine.export());
     // The scanner sees: rows of records and of turns, vectors, the exported file.
     for (const seen of [
       'database rows: text UTF-8',
       'database rows: canary UTF-16LE',
       'database vectors: vector',
+      'file: vector',
       'export: canary UTF-8',
       'export: vector',
     ]) {
