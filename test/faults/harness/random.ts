@@ -22,7 +22,9 @@ export class Seeded {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
-  pick<T>(from: readonly [T, ...T[]]): T {
-    return from[this.int(0, from.length - 1)] ?? from[0];
+  /** One of a list that is not empty. */
+  pick<T>(from: readonly T[]): T {
+    if (from.length === 0) throw new Error('There is nothing to pick from.');
+    return from[this.int(0, from.length - 1)] as T;
   }
 }
