@@ -2,6 +2,8 @@
  * The engine: starts the workers, owns their lifetime, and joins them with ports so that text goes from
  * the index worker to what embeds without visiting the page.
  */
+
+import { alone } from './alone.ts';
 import { Archiving } from './archive/archiving.ts';
 import type { ExportOptions, ImportOptions } from './archive/options.ts';
 import { checkTexts } from './embedder/check-texts.ts';
@@ -114,7 +116,8 @@ export class Engine extends EventTarget {
     this.#loopStore = {
       ...own,
       candidates: this.#candidates.bind(this),
-      canWrite: () => this.#status.store?.role !== 'follower',
+      canWrite: () => !this.#status.store?.modes.includes('read_only'),
+      alone: (what, work, signal) => alone(`whorl/${options.name}/loop/${what}`, work, signal),
     };
     this.#erasing = new Erasing({
       name: options.name,

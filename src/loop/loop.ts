@@ -207,7 +207,7 @@ class FeedbackLoop implements Loop {
     if (this.#parts.store.canWrite?.() ?? true) return;
     throw new WhorlError(
       'not_leader',
-      'Another tab writes to this storage, so that an answer could not be kept. Nothing was generated; ask there, or close it and try again.',
+      'Nothing can be written to the storage from here, so that an answer could not be kept. Nothing was generated; the status of the store says why.',
       { retryable: true },
     );
   }

@@ -55,7 +55,7 @@ describe('the index worker', () => {
     await tab.connect(new LetterEmbedder());
     expect(await search()).toEqual(before);
     expect(tab.workers.length).toBe(2);
-    expect(await status(tab)).toEqual({
+    expect(await status(tab)).toMatchObject({
       storage: 'indexeddb',
       durability: 'durable',
       role: 'leader',
@@ -84,7 +84,7 @@ describe('the index worker', () => {
     const name = fresh();
     const tab = openTab(name);
     await tab.milvus.createCollection(INNS);
-    const upgrade = indexedDB.open(`whorl/${name}`, 2);
+    const upgrade = indexedDB.open(`whorl/${name}`, 1_000);
     const upgraded = await new Promise<IDBDatabase>((resolve, reject) => {
       upgrade.onsuccess = () => resolve(upgrade.result);
       upgrade.onblocked = () => reject(new Error('our connection did not close'));
