@@ -71,7 +71,8 @@ class PortLane implements Lane {
     const { signal, onProgress } = options;
     const how: CallOptions<EmbedProgress> = {
       deadlineMs: EMBED_DEADLINE_MS,
-      ...(isFollowed(request)
+      // The page's own embedder does one thing at a time and shows life while a call waits for its turn.
+      ...(isFollowed(request) || !this.isReplaceable
         ? { onProgress: ({ done }: EmbedProgress) => onProgress?.(done) }
         : {}),
       ...(signal === undefined ? {} : { signal }),
