@@ -212,6 +212,7 @@ class Staging {
       const [last, ...others] = [...this.#staged].reverse();
       if (last === undefined) return;
       await ledger.commit({
+        ...this.#scope.call,
         kind: 'import',
         collection: last.record.id,
         record: last.record,

@@ -5,22 +5,27 @@ import type {
   ReadOutRequest,
   TakeInRequest,
 } from '../../src/shared/archive-types.ts';
+import { throwIfAborted } from '../../src/shared/errors.ts';
+import type { MilvusEnvelope } from '../../src/shared/milvus-types.ts';
 import { takeIn } from './archive-in.ts';
 import { leftoversJob } from './archive-leftovers.ts';
 import { readOut } from './archive-out.ts';
+import { IMPORT, parseTakeIn } from './archive-request.ts';
 import type { Background } from './background.ts';
 import type { CoreCall } from './core.ts';
 import type { CallScope } from './endpoints.ts';
 import type { Ledger } from './ledger.ts';
 
-export class Archives {
-  readonly #scope: (call: CoreCall) => CallScope;
-  readonly #changed: () => void;
+type Answer = (endpoint: string, body: unknown, call: CoreCall) => Promise<MilvusEnvelope>;
 
-  /** `changed`: collections came. */
-  constructor(scope: (call: CoreCall) => CallScope, changed: () => void) {
-    this.#scope = scope;
-    this.#changed = changed;
+export class Archives {
+  readonly #ledger: Ledger;
+  readonly #answer: Answer;
+
+  /** `answer`: makes a call, here or in the tab that leads. */
+  constructor(ledger: Ledger, answer: Answer) {
+    this.#ledger = ledger;
+    this.#answer = answer;
   }
 
   /** See `archive-out.ts`. Reports the rows that were read, of an unknown total (0). */
@@ -28,15 +33,22 @@ export class Archives {
     request: ReadOutRequest,
     call: CoreCall = {},
   ): Promise<readonly ArchivedCollection[]> {
-    const scope = this.#scope(call);
-    return readOut(scope.ledger.store.storage, request, scope);
+    throwIfAborted(call.signal);
+    const { signal, report } = call;
+    return readOut(this.#ledger.store.storage, request, { signal, report });
   }
 
-  /** See `archive-in.ts`. Reports the rows that were stored. */
+  /** See `archive-in.ts`. Reports the rows that were stored. The tab that leads does it. */
   async takeIn(request: TakeInRequest, call: CoreCall = {}): Promise<ImportResult> {
-    const result = await takeIn(this.#scope(call), request);
-    this.#changed();
-    return result;
+    const { data } = await this.#answer(IMPORT, request, call);
+    // What another tab stored is seen with the next look at the storage.
+    if (this.#ledger.role === 'follower') await this.#ledger.view(async () => {});
+    return data as ImportResult;
+  }
+
+  /** Answers {@link IMPORT} in the tab that leads. */
+  static async here(scope: CallScope, body: unknown): Promise<MilvusEnvelope> {
+    return { code: 0, data: await takeIn(scope, parseTakeIn(body)) };
   }
 
   /** To be called with the lead in hand. */

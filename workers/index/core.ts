@@ -15,6 +15,7 @@ import type {
   StoreMode,
   StoreStatus,
 } from '../../src/shared/types.ts';
+import { IMPORT } from './archive-request.ts';
 import { Archives } from './archives.ts';
 import { Background } from './background.ts';
 import { invalid, isObject } from './body.ts';
@@ -225,6 +226,7 @@ export class IndexCore {
   }
 
   async #answer(endpoint: string, body: unknown, scope: CallScope): Promise<MilvusEnvelope> {
+    if (endpoint === IMPORT) return Archives.here(scope, body);
     if (endpoint !== CANDIDATES) return answer(endpoint, body, scope);
     if (!isObject(body)) throw invalid('the request for candidates is no object');
     return { code: 0, data: await candidates(scope, body as unknown as CandidatesRequest) };
@@ -239,10 +241,7 @@ export class IndexCore {
 
   /** Whole collections out of the store and into it. */
   get archives(): Archives {
-    return new Archives(
-      (call) => this.#scope(call),
-      () => this.#tell(),
-    );
+    return new Archives(this.#ledger, (endpoint, body, call) => this.milvus(endpoint, body, call));
   }
 
   /** BM25 over texts that are in no collection, best first. */

@@ -112,9 +112,9 @@ describe('an import that is cut', () => {
   });
 
   test.each([true, false])(
-    'because another tab took the lead (told: %s) leaves nothing, and that tab sweeps',
+    'because another tab took the lead (told: %s) is made by that tab, once and whole',
     async (told) => {
-      const { from, collections, before, after } = await states();
+      const { from, collections, after } = await states();
       const world = new World(await copyOf(from.disk));
       const [first, second] = [await world.open(), await world.open()];
       await settled(first);
@@ -124,16 +124,43 @@ describe('an import that is cut', () => {
         if (pieces === 1) world.lock.stolen(told);
       };
       const request = { collections, onConflict: 'replace', rename: [] } as const;
-      const importing = first.core.archives.takeIn(request, { report });
-      await expect(importing).rejects.toMatchObject({ code: 'not_leader' });
-      for (let i = 0; i < 50; i++) await turn();
-      await settled(second);
-      expect(await leftovers(world.storage(), ALL)).toEqual([]);
-      expect(await seen(second)).toBe(before);
-      await take(second, collections);
-      expect(await seen(second)).toBe(after);
+      const { collections: came } = await first.core.archives.takeIn(request, { report });
+      expect(came.map(({ action }) => action)).toEqual(['replaced', 'created']);
       world.lock.tell();
+      await settled(second);
+      for (const tab of [first, second]) expect(await seen(tab)).toBe(after);
+      expect(await leftovers(world.storage(), ALL)).toEqual([]);
+      expect(await second.milvus.listCollections({})).toEqual(['inns', 'made']);
       await Promise.all([first.core.close(), second.core.close()]);
+    },
+  );
+
+  test.each([0, 1, 3, 6, 10, 15, 25, 40])(
+    'by the death of the tab that makes it for another (after %i turns) is made once and whole',
+    async (turns) => {
+      const { from, collections } = await states();
+      const world = new World(await copyOf(from.disk));
+      const [leader, other] = [await world.open(), await world.open()];
+      await settled(leader);
+      const rename = [['inns', 'taverns']] as const;
+      const importing = other.core.archives.takeIn({ collections, onConflict: 'refuse', rename });
+      for (let i = 0; i < turns; i++) await turn();
+      world.bury(leader);
+      const { collections: came } = await importing;
+      expect(came).toEqual([
+        { from: 'inns', name: 'taverns', rows: ROWS, action: 'created' },
+        { from: 'made', name: 'made', rows: ROWS, action: 'created' },
+      ]);
+      await settled(other);
+      expect(world.leads(other)).toBe(true);
+      expect(await other.milvus.listCollections({})).toEqual(['inns', 'taverns', 'made']);
+      expect((await checked(await exported(other.core))).map(({ count }) => count)).toEqual([
+        2,
+        ROWS,
+        ROWS,
+      ]);
+      expect(await leftovers(world.storage(), ALL)).toEqual([]);
+      await other.core.close();
     },
   );
 });

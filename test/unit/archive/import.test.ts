@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { MilvusRow } from '../../../src/shared/milvus-types.ts';
 import { readOut } from '../../../workers/index/archive-out.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
+import { World } from '../../sim/world.ts';
 import { LetterEmbedder, openCore, SharedLock } from '../index/core-fixture.ts';
 import { bytesOf, checked, exported, imported, textOf } from './archive-fixture.ts';
 import { fill, INNS, innRows, MADE } from './samples.ts';
@@ -119,7 +120,7 @@ describe('an import', () => {
     await store.core.close();
   });
 
-  test('is refused in a tab that does not lead, where an export works', async () => {
+  test('is refused where nobody can be asked to make it, and an export works', async () => {
     const [disk, lock] = [new MemoryDisk(), new SharedLock()];
     const openStorage = async () =>
       Object.assign(new MemoryStorage(disk), { durable: true as const });
@@ -136,6 +137,28 @@ describe('an import', () => {
     await imported(leader.core, file, { rename });
     expect(await follower.milvus.listCollections({})).toEqual(['inns', 'made', 'b', 'c']);
     await Promise.all([leader.core.close(), follower.core.close()]);
+  });
+
+  test('of a tab that does not lead is made by the one that does', async () => {
+    const source = await filled();
+    const collections = await checked(await exported(source.core));
+    const world = new World();
+    const [leader, follower] = [await world.open(), await world.open()];
+    const reported: number[] = [];
+    const request = { collections, onConflict: 'refuse', rename: [['made', 'b']] } as const;
+    const report = ({ done }: { readonly done: number }) => reported.push(done);
+    const result = await follower.core.archives.takeIn(request, { report });
+    expect(result.collections.map(({ name, rows }) => [name, rows])).toEqual([
+      ['inns', 12],
+      ['b', 12],
+    ]);
+    expect(follower.core.status()).toMatchObject({ role: 'follower', collections: 2 });
+    expect(reported.at(-1)).toBe(24);
+    expect(await textOf(await exported(follower.core, ['inns']))).toBe(
+      await textOf(await exported(source.core, ['inns'])),
+    );
+    await expect(follower.core.archives.takeIn(request)).rejects.toThrow('already');
+    await Promise.all([leader, follower, source].map(({ core }) => core.close()));
   });
 
   test('that is told to stop at any piece keeps nothing, and the store goes on', async () => {

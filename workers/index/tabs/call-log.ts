@@ -4,6 +4,7 @@
  */
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../../src/shared/milvus-types.ts';
+import { IMPORT, importAnswer } from '../archive-request.ts';
 import { isObject, optionalText } from '../body.ts';
 import { parseRows } from '../entity.ts';
 import { compileFilter } from '../filter/compile.ts';
@@ -67,6 +68,7 @@ export function answerOf(
   record: CollectionRecord | undefined,
 ): MilvusEnvelope {
   const { endpoint, body } = call;
+  if (endpoint === IMPORT) return importAnswer(body);
   if (!endpoint.startsWith('entities/')) return { code: 0, data: {} };
   if (record === undefined) {
     throw outcomeUnknown('The change was made, and then its collection was dropped.');
