@@ -131,8 +131,15 @@ export interface InsertBody extends OfCollection {
   readonly partitionName?: string;
 }
 
+/** What stands for a `{name}` of a filter. It is data: nothing of it is read as a part of the filter. */
+export type TemplateValue = string | number | bigint | boolean | readonly TemplateValue[];
+
+/** Values for the `{name}` of a filter, by name. */
+export type ExprParams = { readonly [name: string]: TemplateValue };
+
 export interface DeleteBody extends OfCollection {
   readonly filter: string;
+  readonly exprParams?: ExprParams;
   readonly partitionName?: string;
 }
 
@@ -143,6 +150,7 @@ export interface GetBody extends OfCollection {
 
 export interface QueryBody extends OfCollection {
   readonly filter?: string;
+  readonly exprParams?: ExprParams;
   /** 1..16,384; default 100. */
   readonly limit?: number;
   readonly offset?: number;
@@ -154,6 +162,7 @@ export interface SearchBody extends OfCollection {
   readonly data: readonly (VectorValue | string)[];
   readonly annsField?: string;
   readonly filter?: string;
+  readonly exprParams?: ExprParams;
   /** 1..16,384; default 100. */
   readonly limit?: number;
   readonly offset?: number;
