@@ -28,6 +28,7 @@ export default defineConfig({
             'dompurify',
             'eventsource-parser',
             'fast-check',
+            'fflate',
             'idb',
             'lit',
             'marked',

@@ -46,10 +46,14 @@ export interface EngineOptions {
   readonly embeddingCacheBytes?: number;
   /** Default `indexeddb`; where the browser denies it, the engine keeps records in memory and `status.store` says `volatile`. */
   readonly storage?: 'indexeddb' | 'memory';
-  /** Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for each worker of the pool. */
+  /**
+   * Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for
+   * each worker of the pool, `archive` once for each export and import.
+   */
   readonly workers?: {
     readonly embed?: () => Worker;
     readonly index?: () => Worker;
+    readonly archive?: () => Worker;
   };
   readonly signal?: AbortSignal;
 }
@@ -84,7 +88,7 @@ const KNOWN = new Set([
   'workers',
   'signal',
 ]);
-const WORKERS = new Set(['embed', 'index']);
+const WORKERS = new Set(['embed', 'index', 'archive']);
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const CACHE_BYTES = 32 * 2 ** 20;
 

@@ -177,6 +177,14 @@ export interface SearchBody extends OfCollection {
 /** A hit: primary key under its field's name, `distance`, and the output fields beside them. */
 export type SearchHit = MilvusRow & { readonly distance: number };
 
+export interface CompactionState {
+  readonly compactionID: number;
+  readonly state: string;
+  readonly executingPlanNumber: number;
+  readonly timeoutPlanNumber: number;
+  readonly completedPlanNumber: number;
+}
+
 /** Endpoint (path after `/v2/vectordb/`) to body and `data`. */
 export interface MilvusEndpoints {
   'collections/create': [CreateCollectionBody, Record<string, never>];
@@ -190,6 +198,13 @@ export interface MilvusEndpoints {
     OfCollection,
     { readonly loadState: string; readonly loadProgress?: number; readonly message?: string },
   ];
+  'collections/compact': [
+    OfCollection & { readonly isClustering?: boolean },
+    { readonly compactionID: number },
+  ];
+  'collections/get_compaction_state': [InDatabase & { readonly jobID: number }, CompactionState];
+  /** Ours, and of no server: nothing of deleted rows is left in the storage and its copies when it is answered. */
+  'whorl/scrub': [{ readonly collectionNames: readonly string[] }, Record<string, never>];
   'entities/insert': [
     InsertBody,
     { readonly insertCount: number; readonly insertIds: readonly string[] },
@@ -239,6 +254,8 @@ export interface MilvusClient {
   loadCollection: Method<'collections/load'>;
   releaseCollection: Method<'collections/release'>;
   getCollectionLoadState: Method<'collections/get_load_state'>;
+  compact: Method<'collections/compact'>;
+  getCompactionState: Method<'collections/get_compaction_state'>;
   insert: Method<'entities/insert'>;
   upsert: Method<'entities/upsert'>;
   delete: Method<'entities/delete'>;

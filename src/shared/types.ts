@@ -1,6 +1,12 @@
 /**
  * The nouns that both threads know, and the contracts of the two workers. Types only.
  */
+import type {
+  ArchivedCollection,
+  ImportResult,
+  ReadOutRequest,
+  TakeInRequest,
+} from './archive-types.ts';
 import type { ErrorCode } from './errors.ts';
 import type { MilvusEndpoint, MilvusEnvelope, MilvusRow } from './milvus-types.ts';
 
@@ -284,6 +290,12 @@ export interface IndexContract {
     readonly query: string;
     readonly limit: number;
   }): { readonly hits: LexicalHit[] };
+  /** Collections for an archive, in one state of the store. */
+  readOut(request: ReadOutRequest): { readonly collections: readonly ArchivedCollection[] };
+  /** Takes in the collections of an archive that was checked: all of them or none. */
+  takeIn(request: TakeInRequest): ImportResult;
+  /** Closes the store and, where this tab leads, removes its mirror and its database. */
+  destroy(request: Record<string, never>): void;
   /** Flushes and lets go of storage and lock. */
   close(request: Record<string, never>): void;
 }

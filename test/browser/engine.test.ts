@@ -103,6 +103,9 @@ class Workers {
       },
       candidates: never,
       lexical: never,
+      destroy: () => {},
+      readOut: never,
+      takeIn: never,
       close: () => {},
     };
   }

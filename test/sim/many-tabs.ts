@@ -4,12 +4,10 @@ import { expect } from 'vitest';
 import { isWhorlError } from '../../src/shared/errors.ts';
 import { look, make, type Outcome, outcomeOf } from './calls.ts';
 import { change, type Ended, type Model, possible, printed, type Write } from './rows-model.ts';
-import { FAULT_KINDS, type FaultKind, turn, UNDECIDED, UNNOTICED } from './sim-storage.ts';
+import { FAULT_KINDS, type FaultKind, UNDECIDED, UNNOTICED } from './sim-storage.ts';
 import { CREATE, Died, type Tab, World } from './world.ts';
 
 const MOST_TABS = 3;
-/** Turns of the event loop in which a tab that waits for the lock has taken it and read what is there. */
-const SETTLE_TURNS = 30;
 
 interface Fault {
   readonly kind: FaultKind;
@@ -55,7 +53,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constantFrom('close' as const, 'crash' as const), by, fault }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: kind('steal'), told: fc.constant(true), fault }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind('steal'), told: fc.boolean(), fault }) },
 );
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { maxLength: 10 });
@@ -90,13 +88,15 @@ export class ManyTabs {
   async run(command: Command): Promise<void> {
     const { plan } = this.#world;
     plan.arm(command.fault?.kind ?? 'delayed', command.fault?.after ?? 0);
-    await this.#perform(command);
-    for (let i = 0; i < SETTLE_TURNS; i++) await turn();
+    await this.#world.time.until(this.#perform(command));
+    await this.#world.time.settle();
     plan.disarm();
     if (plan.struck !== null) this.#tally.struck += 1;
     await this.#removeDead();
     if (this.#tabs.length === 0) this.#tabs = [await this.#world.open()];
-    if (plan.struck !== null || command.kind === 'steal') await this.compare();
+    if (plan.struck !== null || command.kind === 'steal') {
+      await this.#world.time.until(this.compare());
+    }
   }
 
   async #perform(command: Command): Promise<void> {
@@ -134,7 +134,7 @@ export class ManyTabs {
       this.#world.bury(tab);
       this.#without(tab);
     }
-    for (let i = 0; i < SETTLE_TURNS; i++) await turn();
+    await this.#world.time.settle();
   }
 
   async #open(): Promise<void> {
@@ -201,9 +201,12 @@ export class ManyTabs {
     const { error } = outcome;
     this.#tally.refused += 1;
     const { struck } = this.#world.plan;
-    if (isWhorlError(error) && error.code === 'not_leader') return { write, may: 'absent' };
     this.#excuse(error);
-    return { write, may: struck !== null && UNDECIDED.has(struck) ? 'either' : 'absent' };
+    const undecided = isWhorlError(error) && error.code === 'outcome_unknown';
+    return {
+      write,
+      may: undecided || (struck !== null && UNDECIDED.has(struck)) ? 'either' : 'absent',
+    };
   }
 
   #excuse(error: unknown): void {
@@ -219,16 +222,22 @@ export class ManyTabs {
     }
   }
 
+  /** The end of a sequence. */
+  finish(): Promise<void> {
+    return this.#world.time.until(this.#end());
+  }
+
   /** The tab that is left leads and writes; a fresh process reads the same. */
-  async end(): Promise<void> {
+  async #end(): Promise<void> {
     this.#world.lock.tell();
-    for (let i = 0; i < SETTLE_TURNS; i++) await turn();
+    await this.#world.time.settle();
     expect(this.#tabs.filter((tab) => this.#unaware(tab))).toEqual([]);
     await this.compare();
     const [last, ...others] = this.#tabs as [Tab, ...Tab[]];
     for (const tab of others) await this.#close(tab);
-    for (let i = 0; i < SETTLE_TURNS; i++) await turn();
+    const confirmed = this.#tally.confirmed;
     await this.#write([{ by: 0, write: { kind: 'upsert', rows: [[0, 1]] } }]);
+    expect(this.#tally.confirmed).toBe(confirmed + 1);
     await last.core.close();
     this.#tabs = [await this.#world.open()];
     await this.compare();
@@ -243,5 +252,5 @@ function distinct(models: readonly Model[]): readonly Model[] {
 export async function runManyTabs(list: readonly Command[], tally: Tally): Promise<void> {
   const tabs = await ManyTabs.open(tally);
   for (const command of list) await tabs.run(command);
-  await tabs.end();
+  await tabs.finish();
 }

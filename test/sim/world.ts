@@ -3,9 +3,14 @@ import type { MilvusClient } from '../../src/shared/milvus-types.ts';
 import type { IndexCore } from '../../workers/index/core.ts';
 import { MemoryDisk, MemoryStorage } from '../../workers/index/storage/memory-storage.ts';
 import { STORE_NAMES } from '../../workers/index/storage/storage.ts';
+import { Seeded } from '../faults/harness/random.ts';
 import { LetterEmbedder, openCore } from '../unit/index/core-fixture.ts';
+import { SimBus } from './sim-channel.ts';
 import { SimLock } from './sim-lock.ts';
 import { FaultPlan, SimStorage, turn } from './sim-storage.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+const EPOCH = 1_700_000_000_000;
 
 export const NAME = 'rows';
 
@@ -35,7 +40,10 @@ export class World {
   readonly lock = new SimLock();
   /** Of all tabs; a test changes its model. */
   readonly embedder = new LetterEmbedder();
-  #time = 1_700_000_000_000;
+  readonly time = new VirtualTime();
+  readonly #bus = new SimBus();
+  readonly #random = new Seeded(1);
+  #opened = 0;
 
   constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.disk = disk;
@@ -47,18 +55,29 @@ export class World {
     const died = new Promise<void>((resolve) => {
       die = resolve;
     });
-    const storage = new SimStorage(this.disk, this.plan, die);
+    const storage: SimStorage = new SimStorage(this.disk, this.plan, () => {
+      this.bury({ storage });
+      die();
+    });
+    this.#opened += 1;
     const opening = openCore({
       openStorage: async () => storage,
       lock: this.lock.seenBy(storage),
-      clock: { now: () => this.#time++, monotonic: () => this.#time++ },
+      clock: { now: () => EPOCH + this.time.now, monotonic: () => this.time.now },
       pause: turn,
+      tabs: {
+        tab: `tab-${this.#opened}-of-this-world`,
+        channel: this.#bus.seenBy(storage),
+        wait: this.time.wait,
+        random: () => this.#random.next(),
+      },
       embedder: this.embedder,
     });
     const opened = await Promise.race([
       opening.catch((error: unknown) => {
         // An opening that failed has let go of all that it held; one that died has not.
         this.lock.bury(storage);
+        this.#bus.bury(storage);
         throw error;
       }),
       died.then(() => null),
@@ -73,6 +92,7 @@ export class World {
   /** The process of a tab ends: nothing is told, its lock passes on. */
   bury({ storage }: { readonly storage: SimStorage }): void {
     storage.die();
+    this.#bus.bury(storage);
     this.lock.bury(storage);
   }
 

@@ -22,6 +22,7 @@ import {
 import { piecesOf } from './pieces.ts';
 import { RowReader } from './row-lines.ts';
 import { parseSchemaText } from './schema-text.ts';
+import { VectorCheck } from './vector-check.ts';
 import { vectorTrouble } from './vector-spaces.ts';
 import { expand, type FoundEntry, readEntries } from './zip-read.ts';
 
@@ -133,7 +134,7 @@ async function checkCollection(
   for (const [i, field] of collection.vectors.entries()) {
     const entry = vectorEntries[i] as FoundEntry;
     const data = await verified(file, entry, reading);
-    await checkVectors(data, entry.name, reading.step);
+    await checkVectors(data, new VectorCheck(field.dimension, entry.name), reading.step);
     vectors.push({ ...field, data });
   }
   const { name, loaded, rows: count } = collection;
@@ -200,13 +201,9 @@ async function checkRows(
 /** Short lines are many in a piece. */
 const LINES_A_STEP = 1_024;
 
-async function checkVectors(data: Blob, where: string, step: Step): Promise<void> {
-  let before = 0;
+async function checkVectors(data: Blob, check: VectorCheck, step: Step): Promise<void> {
   for await (const piece of piecesOf(data)) {
-    const numbers = new Float32Array(piece.buffer);
-    const odd = numbers.findIndex((number) => !Number.isFinite(number));
-    if (odd >= 0) throw archiveInvalid(where, `number ${before + odd + 1} of it is not finite`);
-    before += numbers.length;
+    check.take(new Float32Array(piece.buffer));
     step(piece.length);
   }
 }

@@ -4,6 +4,7 @@ import { archiveInvalid } from '../archive/limits.ts';
 import { LineSplitter } from '../archive/lines.ts';
 import { piecesOf } from '../archive/pieces.ts';
 import { type LineRow, RowReader } from '../archive/row-lines.ts';
+import { VectorCheck } from '../archive/vector-check.ts';
 import { pageRows } from './pages.ts';
 import { type CollectionSpec, dimensionOf, vectorFields } from './schema.ts';
 
@@ -69,9 +70,9 @@ async function vectorsOf(
     const bytes = dimension * FLOAT_BYTES;
     const part = await data.slice(first * bytes, (first + rows) * bytes).arrayBuffer();
     const numbers = new Float32Array(part);
-    if (numbers.length !== rows * dimension || !numbers.every(Number.isFinite)) {
-      throw archiveInvalid(`vectors of ${name}, field ${field}`, 'they are not what was checked');
-    }
+    const where = `vectors of ${name}, field ${field}`;
+    if (numbers.length !== rows * dimension) throw archiveInvalid(where, 'there are too few');
+    new VectorCheck(dimension, where).take(numbers);
     if (rows > 0) read.set(field, numbers);
   }
   return read;

@@ -2,7 +2,7 @@
  * The index and store without a worker around it: storage, lock, clock and embedder come from outside,
  * so the same code runs in a worker, in Node and in tests.
  */
-import { isWhorlError, throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../src/shared/milvus-types.ts';
 import type {
   CandidatesRequest,
@@ -32,8 +32,8 @@ import { StatusBoard, type StoreFacts } from './status-board.ts';
 import { Store } from './store.ts';
 import { Sweeper } from './sweep-job.ts';
 import type { TabOptions } from './tabs/channel.ts';
-import { Seat } from './tabs/seat.ts';
-import { type MadeCall, Tabs } from './tabs/tabs.ts';
+import { Place } from './tabs/place.ts';
+import type { MadeCall } from './tabs/tabs.ts';
 
 export type { Clock } from './endpoints.ts';
 
@@ -53,6 +53,8 @@ export interface CoreOptions {
   readonly embedder: CoreEmbedder;
   /** Lets waiting calls run between slices of background work. */
   readonly pause: () => Promise<void>;
+  /** Removes the durable storage; called after it was closed. Default: it stays. */
+  readonly deleteDatabase?: () => Promise<void>;
   /** What the browser says of the space that is left, or null. Default: nothing. */
   readonly estimate?: () => Promise<StorageUsage | null>;
 }
@@ -72,8 +74,7 @@ export class IndexCore {
   readonly #board: StatusBoard;
   readonly #embedder: CoreEmbedder;
   readonly #sweeper: Sweeper;
-  readonly #seat: Seat | null;
-  readonly #tabs: Tabs | null;
+  readonly #place: Place;
   readonly #quota: QuotaGate;
   #fingerprint: string | null = null;
 
@@ -93,34 +94,12 @@ export class IndexCore {
       onEnd: (trouble) => this.#backgroundEnded(trouble),
     });
     this.#sweeper = new Sweeper(ledger, this.#background, this.#closing.signal);
-    this.#seat = this.#place();
-    this.#tabs = this.#seat === null ? null : this.#join(this.#seat);
-  }
-
-  /** At the lock; null where nobody else can open this storage. */
-  #place(): Seat | null {
-    const { lock, name, tabs } = this.#options;
-    if (lock === null || !this.#ledger.store.storage.durable) return null;
-    return new Seat({
-      name,
-      lock,
-      wait: tabs?.wait ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
-      claim: () => this.#lead(),
-      onLost: () => this.#ledger.demote(),
-      onTrouble: (error) =>
-        this.#board.set('read_only', `This tab could not take over writing: ${String(error)}`),
-    });
-  }
-
-  #join(seat: Seat): Tabs | null {
-    const { tabs, clock } = this.#options;
-    if (!tabs) return null;
-    return new Tabs(tabs, {
-      ledger: this.#ledger,
-      monotonic: clock.monotonic,
+    this.#place = new Place(options, {
+      ledger,
       embedder: this.#embedder,
       run: (endpoint, body, call) => this.#run(endpoint, body, call),
-      steal: () => seat.steal(),
+      claim: () => this.#lead(),
+      readOnly: (why) => this.#board.set('read_only', why),
     });
   }
 
@@ -144,7 +123,7 @@ export class IndexCore {
       const ledger = await Ledger.open(store, options.clock, () => core?.demoted(), quota);
       core = new IndexCore(options, ledger);
       core.#board.set('memory_only', memoryOnly);
-      await core.#seekLead();
+      await core.#place.open();
       return core;
     } catch (error) {
       storage.close();
@@ -152,35 +131,22 @@ export class IndexCore {
     }
   }
 
-  async #seekLead(): Promise<void> {
-    if (this.#seat === null) await this.#lead();
-    else await this.#seat.open();
-    if (this.#ledger.role === 'follower') this.#lookOn();
-  }
-
   /** The lock is ours: claims the lead. Resolves to whether this tab leads now. */
   async #lead(): Promise<boolean> {
     await this.#ledger.lead();
     if (this.#ledger.role !== 'leader') return false;
-    this.#board.set('read_only', null);
     this.#sweeper.look();
     Archives.sweep(this.#ledger, this.#background);
-    this.#tabs?.led(this.#ledger.head.epoch);
+    this.#place.led();
     // What another model embedded was left to who led.
     if (this.#fingerprint !== null) this.modelConnected(this.#fingerprint);
     this.#tell();
     return true;
   }
 
-  /** Another tab leads: what this one wants changed is sent there, where it can be reached. */
-  #lookOn(): void {
-    if (this.#tabs !== null || this.#closing.signal.aborted) return;
-    this.#board.set('read_only', 'Another tab writes, and this browser gives no way to reach it.');
-  }
-
   /** The storage is another tab's now, or gone: this one writes no more and says why. */
   retired(why: WhorlError): void {
-    this.#seat?.close();
+    this.#place.retire();
     this.#ledger.demote();
     this.#board.set('read_only', why.message);
   }
@@ -198,35 +164,19 @@ export class IndexCore {
   /** The right to write is gone; this tab reads on and queues for it again. */
   demoted(): void {
     this.#quota.reset();
-    this.#tabs?.demoted();
-    this.#seat?.leave();
-    this.#lookOn();
+    this.#place.demoted();
     this.#tell();
   }
 
   /** Answers a Milvus REST v2 endpoint; rejects with its code in `milvusCode`. */
   async milvus(endpoint: string, body: unknown, call: CoreCall = {}): Promise<MilvusEnvelope> {
     throwIfAborted(call.signal);
-    try {
-      return await this.#run(endpoint, body, call);
-    } catch (error) {
-      // Nothing was changed: this tab does not lead (any more), and who does is asked to make the change.
-      if (this.#tabs === null || !isWhorlError(error) || error.code !== 'not_leader') throw error;
-      return this.#elsewhere(this.#tabs, endpoint, body, call);
-    }
-  }
-
-  async #elsewhere(
-    tabs: Tabs,
-    endpoint: string,
-    body: unknown,
-    call: CoreCall,
-  ): Promise<MilvusEnvelope> {
     const before = this.#ledger.size;
-    const envelope = await tabs.send(endpoint, body, call);
-    // How many collections there are is part of the status.
-    if (endpoint.startsWith('collections/')) await this.#ledger.view(async () => {});
-    if (this.#ledger.size !== before) this.#tell();
+    const envelope = await this.#place.answer(endpoint, body, call);
+    // What another tab changed for us is seen with the next look at the storage.
+    const isFollower = this.#ledger.role === 'follower';
+    if (isFollower && endpoint.startsWith('collections/')) await this.#ledger.view(async () => {});
+    if (isFollower && this.#ledger.size !== before) this.#tell();
     return envelope;
   }
 
@@ -236,7 +186,7 @@ export class IndexCore {
     const before = this.#ledger.size;
     const envelope = await answer(endpoint, body, this.#scope(call));
     this.#buildGraphs();
-    if (this.#ledger.size !== before) this.#tell();
+    if (this.#ledger.role === 'leader' && this.#ledger.size !== before) this.#tell();
     return envelope;
   }
 
@@ -315,10 +265,18 @@ export class IndexCore {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#quota.close();
-    this.#tabs?.close();
+    this.#place.close();
     await this.#background.close();
     await this.#ledger.close();
-    this.#seat?.close();
+    this.#place.leave();
+  }
+
+  /** Closes; where this tab leads, mirror and database are gone then. Rejects with what hinders their removal. */
+  async destroy(): Promise<void> {
+    const isMine = this.#ledger.role === 'leader' && this.#ledger.store.storage.durable;
+    await this.close();
+    if (!isMine) return;
+    await this.#options.deleteDatabase?.();
   }
 
   #scope(call: MadeCall): CallScope {
@@ -333,6 +291,7 @@ export class IndexCore {
       call: call.id === undefined ? {} : { call: call.id },
       fingerprint: () => this.#fingerprint,
       grown: () => this.#buildGraphs(),
+      tidy: (collection, onPage) => this.#sweeper.finish(collection, call.signal, onPage),
       differs: (collection, field, present) => this.#reembed(collection, field, present, embedder),
     };
   }

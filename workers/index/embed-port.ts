@@ -55,7 +55,7 @@ class PortLane implements Lane {
     const link = new Link<PortContract>({
       name: 'embed worker',
       // A long batch of ONNX Runtime blocks its thread; one that was ended is noticed by its lock.
-      hungMs: EMBED_DEADLINE_MS,
+      hungMs: EMBED_DEADLINE_MS - 5_000,
       spawn: () => {
         // A port cannot be made anew from this side; the page brings the next one.
         if (!isFresh) throw unavailable();

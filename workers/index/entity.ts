@@ -16,6 +16,7 @@ import {
 } from './schema.ts';
 import { isForbiddenName } from './schema-field.ts';
 import { utf8Length } from './utf8.ts';
+import { isComparable } from './vector-length.ts';
 
 /** A row as it is kept: declared scalars by name (Int64 as bigint), dynamic keys apart, vectors elsewhere. */
 export interface StoredRow {
@@ -222,7 +223,7 @@ function readVector(
   );
 }
 
-/** Copies a caller's vector into `into`, whose length is the dimension; refuses other lengths and numbers that float32 cannot hold. */
+/** Copies a caller's vector into `into`, whose length is the dimension; refuses other dimensions, numbers that float32 cannot hold, and vectors beyond the kernel's length. */
 export function copyVector(
   value: unknown,
   into: Float32Array,
@@ -234,12 +235,16 @@ export function copyVector(
   if (value.length !== into.length) {
     throw refuse(`vector dimension mismatch: expected ${into.length}, got ${value.length}`);
   }
+  let squares = 0;
   for (let i = 0; i < into.length; i++) {
     const number: unknown = value[i];
     if (typeof number !== 'number') throw refuse(`element ${i} is no number: ${show(number)}`);
     into[i] = number;
     if (!Number.isFinite(into[i])) throw refuse(`element ${i} is not a finite float32: ${number}`);
+    squares += (into[i] as number) ** 2;
   }
+  // Stored, it would keep the whole field from being searched.
+  if (!isComparable(squares)) throw refuse('the vector is longer than 1e18');
 }
 
 function parseDynamic(

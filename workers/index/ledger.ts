@@ -134,8 +134,12 @@ export class Ledger {
       for (let attempt = 1; ; attempt++) {
         if (this.#isDated) await this.#refresh(false);
         this.requireLeader();
+        const { sequence } = this.#head;
         try {
-          return await work();
+          const result = await work();
+          // What found nothing to change has found it in what we know: no commit has checked that.
+          if (this.#head.sequence === sequence) await this.#requireCurrent();
+          return result;
         } catch (error) {
           // The storage is ahead of us: someone took over, or a commit of ours was in doubt. Nothing
           // was committed by this attempt, for a commit checks the sequence.
@@ -145,6 +149,13 @@ export class Ledger {
         }
       }
     });
+  }
+
+  async #requireCurrent(): Promise<void> {
+    const looked = this.#clock.monotonic();
+    const { epoch, sequence } = await this.store.head();
+    if (epoch !== this.#head.epoch || sequence !== this.#head.sequence) throw new StaleView();
+    this.#looked = looked;
   }
 
   /** Commits one change; only inside {@link write}. */

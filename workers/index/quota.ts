@@ -1,9 +1,10 @@
 /**
  * A full storage. The change that found it full is kept not at all, and from then on what would grow the
- * storage is refused at once, typed, before anything is embedded for it. Reading goes on, and so does what
- * makes room: deletes, drops, compaction. Whether there is room again is probed with a write of the
- * refused size that leaves nothing: at once, after 1 s, 2 s, 4 s .. 30 s, and after each change that made
- * room. The mode ends by itself.
+ * storage is refused at once, typed, before anything is embedded for it. Reading goes on. Deletes, drops
+ * and compaction are put to the browser, which may refuse them, too: Chromium takes no transaction with a
+ * `put` any more, and what is deleted takes room before it gives some. Whether there is room again is
+ * probed with a write of the refused size that leaves nothing: at once, after 1 s, 2 s, 4 s .. 30 s, and
+ * after each change that may have made room. The mode ends by itself.
  *
  * Background work waits meanwhile. It may find no room where a small change still does (a graph is large):
  * then it alone waits, for 30 s, 1 min .. 16 min or until something was deleted.
@@ -236,14 +237,14 @@ function sizeOf({ added = [], chunks = [] }: Omit<Change, 'at'>): number {
 function fullError(retryAfterMs: number): WhorlError {
   return new WhorlError(
     'storage_full',
-    'The storage of this site is full, so nothing was written. Everything written before is kept and can be read. Delete records or free space on this device; writing goes on by itself when there is room.',
+    'The storage of this site is full, so nothing of this change was written. Everything written before is kept and can be read. Free space on this device; writing goes on by itself when there is room.',
     { retryable: true, retryAfterMs },
   );
 }
 
 function sentence(usage: StorageUsage | null): string {
   const used = usage === null ? '' : ` (${megabytes(usage.bytes)} of ${megabytes(usage.quota)} MB)`;
-  return `The storage of this site is full${used}: nothing new is written. What was written before is kept and can be read; deleting records makes room, and writing goes on by itself then.`;
+  return `The storage of this site is full${used}: nothing new is written. What was written before is kept and can be read. Free space on this device; writing goes on by itself when there is room.`;
 }
 
 function megabytes(bytes: number): string {

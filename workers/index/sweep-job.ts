@@ -39,12 +39,17 @@ export class Sweeper {
 
   /**
    * Resolves when nothing of the collection wants tidying any more. Rejects with `aborted`, `closed`,
-   * `not_leader` or what the storage says; what is left is done in the background then.
+   * `not_leader` or what the storage says; what is left is done in the background then. `onPage` is
+   * called after each page: a sign of life.
    */
-  async finish(collection: Collection, signal: AbortSignal | undefined): Promise<void> {
+  async finish(
+    collection: Collection,
+    signal: AbortSignal | undefined,
+    onPage: () => void = () => {},
+  ): Promise<void> {
     throwIfAborted(signal);
     this.#waiting += 1;
-    const job = sweepJob(this.#ledger, collection);
+    const job = sweepJob(this.#ledger, collection, onPage);
     const name = `sweep ${collection.record.id}, waited for ${this.#waiting}`;
     await new Promise<void>((resolve, reject) => {
       const closed = () =>
@@ -74,10 +79,11 @@ export class Sweeper {
   }
 }
 
-function sweepJob(ledger: Ledger, collection: Collection): Job {
+function sweepJob(ledger: Ledger, collection: Collection, onPage?: () => void): Job {
   return async (pause, signal) => {
     while (!signal.aborted && ledger.role === 'leader') {
       if (await sweepPage(ledger, collection)) return;
+      onPage?.();
       await pause();
     }
   };

@@ -13,6 +13,7 @@ import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
 import { browserLocks, estimateUsage, openChannel } from './platform.ts';
+import { deleteDatabase } from './storage/idb-open.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
 import { broadcastTabs, type TabOptions } from './tabs/channel.ts';
 
@@ -41,6 +42,7 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,
     pause: giveWay,
+    deleteDatabase: () => deleteDatabase(name),
     estimate: () => estimateUsage(navigator),
   });
 }
@@ -95,6 +97,20 @@ const handlers: Handlers<IndexContract> = {
     }),
   candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
   lexical: async (request) => (await core()).lexical(request),
+  readOut: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return { collections: await (await core()).archives.readOut(request, call) };
+  },
+  takeIn: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return (await core()).archives.takeIn(request, call);
+  },
+  destroy: async () => {
+    const open = opened;
+    opened = null;
+    embedder.forget();
+    await (await open)?.destroy();
+  },
   close: async () => {
     const open = opened;
     opened = null;

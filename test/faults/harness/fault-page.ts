@@ -2,6 +2,9 @@
 import { createEngine, type Engine, type EngineOptions } from '../../../src/index.ts';
 import { isWhorlError } from '../../../src/shared/errors.ts';
 import type { EngineStatus } from '../../../src/shared/types.ts';
+import { joinParts, type SnapshotPart } from '../../../workers/index/saved-graph.ts';
+import { type GraphMutation, mutated } from './graph-mutations.ts';
+import { type RawEntry, readStore, replaceStore } from './raw-database.ts';
 import { type Change, type RowVersion, textOf, vectorOf } from './rows.ts';
 
 export interface Outcome {
@@ -56,6 +59,21 @@ export interface FaultPage {
     limit: number,
     params?: Readonly<Record<string, number>>,
   ): Promise<readonly number[]>;
+  /** The same of many rows' vectors, one list for each. */
+  searchMany(
+    order: CollectionOrder,
+    near: readonly RowVersion[],
+    limit: number,
+    params?: Readonly<Record<string, number>>,
+  ): Promise<readonly (readonly number[])[]>;
+  /** Entries of a store of the engine's database, past the engine; they stay in the page. */
+  countStore(engine: string, store: string): Promise<number>;
+  /** Keeps the saved graph of an engine that is closed, for {@link FaultPage.spoilGraph}. */
+  keepGraph(engine: string): Promise<void>;
+  /** Puts the graph that was kept back, spoilt; the engine is closed. */
+  spoilGraph(engine: string, mutation: GraphMutation, seed: number): Promise<void>;
+  /** Whether what is saved of a graph is whole, by its own checksums. */
+  graphHolds(engine: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -213,19 +231,44 @@ async function look(order: CollectionOrder, near = 64): Promise<Seen> {
   return { rows, count, wrong };
 }
 
-async function search(
+type Params = Readonly<Record<string, number>>;
+
+async function searchMany(
   { collectionName, dimension }: CollectionOrder,
-  near: RowVersion,
+  near: readonly RowVersion[],
   limit: number,
-  params?: Readonly<Record<string, number>>,
-): Promise<readonly number[]> {
-  const hits = await window.engine.milvus.search({
-    collectionName,
-    data: [vectorOf(near, dimension)],
-    limit,
-    ...(params ? { searchParams: { params } } : {}),
-  });
-  return hits.map((hit) => Number(hit.id));
+  params?: Params,
+): Promise<readonly (readonly number[])[]> {
+  return Promise.all(
+    near.map(async (row) => {
+      const hits = await window.engine.milvus.search({
+        collectionName,
+        data: [vectorOf(row, dimension)],
+        limit,
+        ...(params ? { searchParams: { params } } : {}),
+      });
+      return hits.map((hit) => Number(hit.id));
+    }),
+  );
+}
+
+async function search(order: CollectionOrder, near: RowVersion, limit: number, params?: Params) {
+  const [found = []] = await searchMany(order, [near], limit, params);
+  return found;
+}
+
+let kept: readonly RawEntry[] = [];
+
+async function keepGraph(engine: string): Promise<void> {
+  kept = await readStore(`whorl/${engine}`, 'snapshots');
+  if (kept.length !== 1) throw new Error(`the graph has ${kept.length} parts, not one`);
+}
+
+async function spoilGraph(engine: string, mutation: GraphMutation, seed: number): Promise<void> {
+  const spoilt = kept.map(
+    ([key, part]): RawEntry => [key, mutated(part as SnapshotPart, mutation, seed)],
+  );
+  await replaceStore(`whorl/${engine}`, 'snapshots', spoilt);
 }
 
 const page: FaultPage = {
@@ -235,6 +278,14 @@ const page: FaultPage = {
   attempt,
   look,
   search,
+  searchMany,
+  countStore: async (engine, store) => (await readStore(`whorl/${engine}`, store)).length,
+  keepGraph,
+  spoilGraph,
+  graphHolds: async (engine) => {
+    const parts = await readStore(`whorl/${engine}`, 'snapshots');
+    return joinParts(parts.map(([, part]) => part)) !== null;
+  },
   status: () => window.engine.status,
   close: () => window.engine.close(),
   async timeToSearch(options, order, near) {

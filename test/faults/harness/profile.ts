@@ -91,7 +91,11 @@ export class Profile {
       tab.acked.push(change);
     });
     await page.goto(url);
-    await page.waitForFunction(() => window.faultPage !== undefined);
+    await page
+      .waitForFunction(() => window.faultPage !== undefined)
+      .catch((error: unknown) => {
+        throw new Error(`the page did not start: ${tab.complaints.join('; ')}`, { cause: error });
+      });
     return tab;
   }
 

@@ -29,6 +29,8 @@ const number = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
 );
 const float = fc.float({ noNaN: true, noDefaultInfinity: true });
+/** Of a vector: a few of them stay below the longest that can be compared. */
+const coordinate = fc.float({ noNaN: true, min: -Math.fround(1e17), max: Math.fround(1e17) });
 const plainName = fc.stringMatching(/^[a-z][a-z0-9_]{0,8}$/);
 
 /** Values of a JSON field or dynamic key. */
@@ -55,7 +57,7 @@ const VALUES: { readonly [T in DataType]: (dimension: number) => fc.Arbitrary<un
   Double: () => number,
   VarChar: () => words,
   JSON: () => fc.dictionary(plainName, json, { maxKeys: 3 }),
-  FloatVector: (dimension) => fc.array(float, { minLength: dimension, maxLength: dimension }),
+  FloatVector: (dimension) => fc.array(coordinate, { minLength: dimension, maxLength: dimension }),
 };
 
 interface Made {

@@ -72,6 +72,11 @@ export interface Storage {
    * them stays. A storage that cannot be full, or cannot tell, has none.
    */
   probe?(bytes: number): Promise<void>;
+  /**
+   * Rewrites what copies the storage keeps of itself, so that nothing that was deleted is left in them;
+   * resolves when that is done. A storage without copies has none.
+   */
+  scrub?(options: { readonly signal?: AbortSignal }): Promise<void>;
   /** Lets go of the storage; later calls reject with `closed`. */
   close(): void;
 }

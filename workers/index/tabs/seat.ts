@@ -5,8 +5,8 @@
 import type { LeaderLock, LockHold } from '../leader.ts';
 
 /** After a claim that failed with the lock in hand: others may try, then this tab again. */
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 30_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
 
 export interface SeatOptions {
   readonly name: string;
@@ -27,6 +27,8 @@ export class Seat {
   #waiting: AbortController | null = null;
   #stealing: Promise<void> | null = null;
   #retryMs = FIRST_RETRY_MS;
+  /** A claim failed, and the next one waits for its time. */
+  #resting = false;
 
   constructor(options: SeatOptions) {
     this.#options = options;
@@ -42,7 +44,7 @@ export class Seat {
 
   /** Waits for the lock: it comes when the leading tab goes, also when it crashes. */
   queue(): void {
-    const isSeated = this.#hold !== null || this.#waiting !== null;
+    const isSeated = this.#hold !== null || this.#waiting !== null || this.#resting;
     if (isSeated || this.#closing.signal.aborted) return;
     const waiting = new AbortController();
     this.#waiting = waiting;
@@ -64,7 +66,22 @@ export class Seat {
     this.#options.onTrouble(error);
     const retryMs = this.#retryMs;
     this.#retryMs = Math.min(LAST_RETRY_MS, retryMs * 2);
-    void this.#options.wait(retryMs).then(() => this.queue());
+    this.#resting = true;
+    void this.#options.wait(retryMs).then(() => this.#rested());
+  }
+
+  #rested(): void {
+    if (!this.#resting) return;
+    this.#resting = false;
+    this.queue();
+  }
+
+  /** Somebody wants to write: a claim that failed before is tried again at once. Resolves to whether it led to the lead. */
+  async urge(): Promise<boolean> {
+    if (!this.#resting) return false;
+    this.#resting = false;
+    await this.open();
+    return this.#hold !== null;
   }
 
   /** Takes the lock from whoever has it. One at a time. */
