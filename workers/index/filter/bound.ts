@@ -6,7 +6,7 @@ import type { FieldNode } from './ast.ts';
 import { filterError } from './filter-error.ts';
 
 /** `json`: a JSON field or what lies in one, or a key of the dynamic field; its values have any type. */
-export type Kind = 'int' | 'float' | 'string' | 'bool' | 'json' | 'vector';
+export type Kind = 'int' | 'float' | 'string' | 'bool' | 'json' | 'array' | 'vector';
 
 export interface Bound {
   readonly kind: Kind;
@@ -14,6 +14,8 @@ export interface Bound {
   readonly type: string;
   /** Whether it names a whole declared JSON field, which nothing compares with. */
   readonly whole: boolean;
+  /** Array: of its elements. */
+  readonly element?: { readonly kind: Kind; readonly type: string };
   /** The value; null where it is null, undefined where there is none. */
   readonly read: (row: StoredRow) => StoredJson | undefined;
 }
@@ -32,19 +34,48 @@ export function bindField(text: string, node: FieldNode, spec: CollectionSpec): 
 }
 
 function bindDeclared(text: string, { name, path, at }: FieldNode, field: FieldSpec): Bound {
-  const { type } = field;
+  const { type, element } = field;
+  if (element !== undefined) return bindArray(text, { name, path, at }, element.type);
   if (path.length > 0 && type !== 'JSON') {
     throw filterError(text, at, `${name} is no JSON field and has no members: ${type}`);
   }
-  const kind = kindOf(field);
+  const kind = kindOf(type);
   const whole = kind === 'json' && path.length === 0;
   if (field.primary) return { kind, type, whole, read: (row) => row.key };
   if (path.length === 0) return { kind, type, whole, read: (row) => row.values[name] };
   return { kind, type, whole, read: (row) => inside(row.values[name], path) };
 }
 
-function kindOf(field: FieldSpec): Kind {
-  switch (field.type) {
+/** The whole list, or one of its elements. */
+function bindArray(
+  text: string,
+  { name, path, at }: Pick<FieldNode, 'name' | 'path' | 'at'>,
+  type: FieldSpec['type'],
+): Bound {
+  const [position, ...more] = path;
+  const kind = kindOf(type);
+  if (position === undefined) {
+    const element = { kind, type };
+    return { kind: 'array', type: 'Array', whole: false, element, read: (row) => row.values[name] };
+  }
+  if (typeof position !== 'number' || more.length > 0) {
+    throw filterError(
+      text,
+      at,
+      `${name} is an Array: its elements are ${name}[0], ${name}[1], ...`,
+    );
+  }
+  return { kind, type, whole: false, read: (row) => elementOf(row.values[name], position) };
+}
+
+/** Null where the list is null, undefined beyond its end. */
+function elementOf(list: StoredJson | undefined, position: number): StoredJson | undefined {
+  if (Array.isArray(list)) return list[position];
+  return list === null ? null : undefined;
+}
+
+function kindOf(type: FieldSpec['type']): Kind {
+  switch (type) {
     case 'Bool':
       return 'bool';
     case 'VarChar':
@@ -54,6 +85,8 @@ function kindOf(field: FieldSpec): Kind {
       return 'float';
     case 'JSON':
       return 'json';
+    case 'Array':
+      return 'array';
     case 'FloatVector':
       return 'vector';
     default:

@@ -180,6 +180,7 @@ class Compiler {
 
   #compareField(field: Bound, node: LiteralNode, op: CompareOp): Predicate {
     this.#checkLiteral(field, node);
+    if (field.kind === 'array') return this.#compareArray(field, node, op);
     if (field.kind !== 'json') return comparison(field.read, node.literal, op);
     const { read } = field;
     const own = (row: StoredRow) => read(row) ?? undefined;
@@ -191,7 +192,24 @@ class Compiler {
     return (row) => jsonEquals(own(row), wanted) === (op === '==');
   }
 
+  #compareArray({ read, element }: Bound, node: LiteralNode, op: CompareOp): Predicate {
+    const { literal, text, at } = node;
+    const isOfKind =
+      literal.type === 'list' &&
+      literal.items.every((item) => element && accepts(element.kind, item.literal.type));
+    if (!isOfKind) throw this.#fail(at, `cannot cast value to Array, value: ${text}`);
+    if (op !== '==' && op !== '!=') {
+      throw this.#fail(at, 'can not comparisons array fields directly');
+    }
+    const wanted = plainValue(literal);
+    return (row) => {
+      const own = read(row);
+      return own === null ? null : jsonEquals(own, wanted) === (op === '==');
+    };
+  }
+
   #checkLiteral(field: Bound, node: LiteralNode): void {
+    if (field.kind === 'array') return;
     if (field.whole) throw this.#fail(node.at, 'can not comparisons jsonField directly');
     const { type } = node.literal;
     if (field.kind === 'int' && type === 'float') {
@@ -206,7 +224,7 @@ class Compiler {
 
   #compareFields(left: Bound, right: Bound, op: CompareOp, at: number): Predicate {
     const numbers = isNumber(left.kind) && isNumber(right.kind);
-    const same = left.kind === right.kind && left.kind !== 'json' && left.kind !== 'vector';
+    const same = left.kind === right.kind && SCALAR.has(left.kind);
     if (!numbers && !same) {
       const detail = `comparisons between ${left.type} and ${right.type} are not supported`;
       throw this.#fail(at, detail);
@@ -254,28 +272,41 @@ class Compiler {
 
   #contains({ field: node, values, mode }: ContainsExpr): Predicate {
     const field = this.#bind(node);
-    if (field.kind !== 'json') {
-      const detail = `contains operation are only supported on json or array fields now, got: ${node.name}`;
-      throw this.#fail(node.at, detail);
-    }
+    this.#checkContained(field, node, values);
     const tests = values.map(({ literal }) => memberTest([plainValue(literal)]));
     const any = memberTest(values.map(({ literal }) => plainValue(literal)));
     return (row) => {
       const own = field.read(row);
-      if (!Array.isArray(own)) return false;
+      if (!Array.isArray(own)) return field.kind === 'array' ? null : false;
       return mode === 'all' ? tests.every((test) => own.some(test)) : own.some(any);
     };
   }
 
-  #lengthOf(node: FieldNode): (row: StoredRow) => number | undefined {
+  #checkContained(field: Bound, { name, at }: FieldNode, values: readonly LiteralNode[]): void {
+    if (field.kind === 'json') return;
+    const { element } = field;
+    if (element === undefined) {
+      const detail = `contains operation are only supported on json or array fields now, got: ${name}`;
+      throw this.#fail(at, detail);
+    }
+    for (const { literal } of values) {
+      const isNumeric = literal.type === 'int' || literal.type === 'float';
+      if (accepts(element.kind, literal.type) || (isNumeric && isNumber(element.kind))) continue;
+      const detail = `contains operation can't compare between array element type: ${element.type} and ${LITERAL_TYPES[literal.type]}`;
+      throw this.#fail(at, detail);
+    }
+  }
+
+  #lengthOf(node: FieldNode): (row: StoredRow) => number | null | undefined {
     const { kind, read } = this.#bind(node);
-    if (kind !== 'json') {
+    if (kind !== 'json' && kind !== 'array') {
       const detail = `array_length operation are only supported on json or array fields now, got: ${node.name}`;
       throw this.#fail(node.at, detail);
     }
     return (row) => {
       const own = read(row);
-      return Array.isArray(own) ? own.length : undefined;
+      if (Array.isArray(own)) return own.length;
+      return own === null && kind === 'array' ? null : undefined;
     };
   }
 
@@ -314,6 +345,8 @@ function comparison(
     return holds(compareScalars(own, value));
   };
 }
+
+const SCALAR: ReadonlySet<Kind> = new Set(['int', 'float', 'string', 'bool']);
 
 function isNumber(kind: Kind): boolean {
   return kind === 'int' || kind === 'float';
