@@ -47,6 +47,12 @@ export interface EngineOptions {
   /** Default `indexeddb`; where the browser denies it, the engine keeps records in memory and `status.store` says `volatile`. */
   readonly storage?: 'indexeddb' | 'memory';
   /**
+   * Whether a second copy of the records is kept in the origin private file system, from which a database
+   * that the browser lost comes back (`status.store.mirroredThrough`). It takes about as much space again.
+   * Default true where the browser has such files; means nothing with `storage: 'memory'`.
+   */
+  readonly mirror?: boolean;
+  /**
    * Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for
    * each worker of the pool, `archive` once for each export and import.
    */
@@ -72,6 +78,7 @@ export interface CheckedOptions {
   readonly embedWorkers: number | null;
   readonly embeddingCacheBytes: number;
   readonly storage: 'indexeddb' | 'memory';
+  readonly mirror: boolean;
   readonly workers?: NonNullable<EngineOptions['workers']>;
   readonly signal?: AbortSignal;
 }
@@ -85,6 +92,7 @@ const KNOWN = new Set([
   'embedWorkers',
   'embeddingCacheBytes',
   'storage',
+  'mirror',
   'workers',
   'signal',
 ]);
@@ -104,6 +112,11 @@ function oneOf<T extends string>(name: string, value: string, choices: readonly 
 function whole(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(`"${name}" must be a whole number from ${least} to ${most}, not ${String(value)}.`);
+}
+
+function flag(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(`"${name}" must be true or false, not ${String(value)}.`);
 }
 
 function checkWorkers(workers: NonNullable<EngineOptions['workers']>): void {
@@ -166,6 +179,7 @@ export function checkOptions(options: EngineOptions, base: string): CheckedOptio
     embedWorkers: embedWorkers === undefined ? null : whole('embedWorkers', embedWorkers, 1, 4),
     embeddingCacheBytes: whole('embeddingCacheBytes', embeddingCacheBytes, 0, 2 ** 30),
     storage: oneOf('storage', options.storage ?? 'indexeddb', ['indexeddb', 'memory']),
+    mirror: flag('mirror', options.mirror ?? true),
     ...(options.workers ? { workers: options.workers } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   };

@@ -94,8 +94,8 @@ export class Engine extends EventTarget {
       name: 'index worker',
       spawn: () => this.#spawn('index', indexWorkerUrl),
       prepare: async (call) => {
-        const { name, storage, embeddingCacheBytes } = options;
-        const store = await call('open', { name, storage, embeddingCacheBytes });
+        const { name, storage, mirror, embeddingCacheBytes } = options;
+        const store = await call('open', { name, storage, mirror, embeddingCacheBytes });
         this.#update({ store });
         void this.#watchStore(call);
         void this.#watchEmbedding(call);

@@ -164,6 +164,8 @@ export interface IndexOpenRequest {
   /** Database name; one engine and one leader per name and origin. */
   readonly name: string;
   readonly storage: 'indexeddb' | 'memory';
+  /** Whether a second copy of the records is kept in the origin private file system. Default true. */
+  readonly mirror?: boolean;
   /** Bytes of vectors that are kept for texts embedded before; 0 for none. Default 0. */
   readonly embeddingCacheBytes?: number;
 }
@@ -201,10 +203,20 @@ export interface StoreStatus {
   readonly durability: 'durable' | 'volatile';
   readonly role: 'leader' | 'follower';
   readonly collections: number;
+  /**
+   * Sequence of the last change that is in the mirror, on the disk: nothing up to it is lost with the
+   * database. Null: none is, or another tab keeps the mirror. Absent where no mirror is kept.
+   */
+  readonly mirroredThrough?: number | null;
   /** In the order of {@link StoreMode}; empty when all is well. */
   readonly modes: readonly StoreMode[];
   /** While the mode `quota` lasts; absent where the browser does not say it. */
   readonly usage?: StorageUsage;
+  /**
+   * Whether the browser keeps this site's storage when space gets scarce. False, the default of browsers: as
+   * long as it can. Absent where nothing is stored, or the browser does not say it.
+   */
+  readonly persisted?: boolean;
   readonly why?: string;
 }
 

@@ -25,7 +25,7 @@ import {
   parseRow,
 } from './records.ts';
 import { dimensionOf, type FieldSpec, keyField, vectorFields } from './schema.ts';
-import { type ReadTransaction, type StorageKey, under } from './storage/storage.ts';
+import { type ReadTransaction, type Storage, type StorageKey, under } from './storage/storage.ts';
 
 /** Bytes of vectors that are put in order at a time. */
 const WINDOW_BYTES = 33_554_432;
@@ -39,11 +39,12 @@ const encoder = new TextEncoder();
  * missing, `aborted`.
  */
 export function readOut(
-  { ledger, signal, report }: Pick<CallScope, 'ledger' | 'signal' | 'report'>,
+  storage: Storage,
   request: ReadOutRequest,
+  { signal, report }: Pick<CallScope, 'signal' | 'report'>,
   windowBytes = WINDOW_BYTES,
 ): Promise<readonly ArchivedCollection[]> {
-  return ledger.store.storage.read(['head', 'collections', 'rows', 'vectors'], async (tx) => {
+  return storage.read(['head', 'collections', 'rows', 'vectors'], async (tx) => {
     // The body may run again on a new connection: everything it makes is its own.
     parseHead(await tx.get('head', 'head'));
     const entries = await tx.scan('collections', null);

@@ -28,7 +28,8 @@ export class Archives {
     request: ReadOutRequest,
     call: CoreCall = {},
   ): Promise<readonly ArchivedCollection[]> {
-    return readOut(this.#scope(call), request);
+    const scope = this.#scope(call);
+    return readOut(scope.ledger.store.storage, request, scope);
   }
 
   /** See `archive-in.ts`. Reports the rows that were stored. */

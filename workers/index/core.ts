@@ -12,11 +12,12 @@ import type {
   EmbedResult,
   LexicalHit,
   StorageUsage,
+  StoreMode,
   StoreStatus,
 } from '../../src/shared/types.ts';
 import { Archives } from './archives.ts';
 import { Background } from './background.ts';
-import { invalid } from './body.ts';
+import { invalid, isObject } from './body.ts';
 import { candidates } from './candidates.ts';
 import type { Collection } from './collection.ts';
 import type { CoreEmbedder } from './embedder.ts';
@@ -25,7 +26,8 @@ import { graphJob, wantsGraph } from './graph-job.ts';
 import type { LeaderLock } from './leader.ts';
 import { Ledger } from './ledger.ts';
 import { LexicalIndex } from './lexical/lexical-index.ts';
-import { type OpenStorage, openStorage } from './open-storage.ts';
+import type { MirroredStorage } from './mirror/mirrored-storage.ts';
+import { type MirrorPlace, type OpenStorage, openStorage } from './open-storage.ts';
 import { QuotaGate } from './quota.ts';
 import { reembedJob } from './reembed-job.ts';
 import { StatusBoard, type StoreFacts } from './status-board.ts';
@@ -45,6 +47,8 @@ export interface CoreOptions {
    * more: another tab upgraded or deleted it, or the browser did.
    */
   readonly openStorage: OpenStorage | null;
+  /** Where a second copy of durable storage goes. Default: there is none. */
+  readonly mirror?: MirrorPlace | null;
   /** Null: nobody else can open this storage. */
   readonly lock: LeaderLock | null;
   /** How the tabs that share the storage reach each other. Default: they do not, and one of them writes. */
@@ -65,6 +69,8 @@ export interface CoreCall {
 }
 
 const MAX_LEXICAL_TEXTS = 100_000;
+/** What {@link IndexCore.candidates} is called between tabs. */
+const CANDIDATES = 'whorl/candidates';
 
 export class IndexCore {
   readonly #options: CoreOptions;
@@ -76,10 +82,12 @@ export class IndexCore {
   readonly #sweeper: Sweeper;
   readonly #place: Place;
   readonly #quota: QuotaGate;
+  readonly #mirrored: MirroredStorage | null;
   #fingerprint: string | null = null;
 
-  private constructor(options: CoreOptions, ledger: Ledger) {
+  private constructor(options: CoreOptions, ledger: Ledger, mirrored: MirroredStorage | null) {
     this.#options = options;
+    this.#mirrored = mirrored;
     this.#ledger = ledger;
     this.#quota = ledger.quota;
     this.#board = new StatusBoard(() => this.#facts());
@@ -110,8 +118,13 @@ export class IndexCore {
    */
   static async open(options: CoreOptions): Promise<IndexCore> {
     let core: IndexCore | null = null;
-    const opened = await openStorage(options.openStorage, (why) => core?.retired(why));
-    const { storage, memoryOnly } = opened;
+    const { storage, mirrored, modes } = await openStorage({
+      ...options,
+      onRetired: (why) => core?.retired(why),
+      onMode: (mode, why) => core?.modeChanged(mode, why),
+      onReplaced: () => core?.replaced(),
+      onThrough: () => core?.mirroredMore(),
+    });
     const store = new Store(storage);
     try {
       const quota = new QuotaGate({
@@ -121,8 +134,8 @@ export class IndexCore {
         onRoom: () => core?.roomAgain(),
       });
       const ledger = await Ledger.open(store, options.clock, () => core?.demoted(), quota);
-      core = new IndexCore(options, ledger);
-      core.#board.set('memory_only', memoryOnly);
+      core = new IndexCore(options, ledger, mirrored);
+      for (const [mode, why] of modes) core.#board.set(mode, why);
       await core.#place.open();
       return core;
     } catch (error) {
@@ -133,8 +146,12 @@ export class IndexCore {
 
   /** The lock is ours: claims the lead. Resolves to whether this tab leads now. */
   async #lead(): Promise<boolean> {
+    await this.#mirrored?.attach();
     await this.#ledger.lead();
-    if (this.#ledger.role !== 'leader') return false;
+    if (this.#ledger.role !== 'leader') {
+      await this.#mirrored?.detach();
+      return false;
+    }
     this.#sweeper.look();
     Archives.sweep(this.#ledger, this.#background);
     this.#place.led();
@@ -151,6 +168,22 @@ export class IndexCore {
     this.#board.set('read_only', why.message);
   }
 
+  /** The database is another one than it was: what is shown is read again. */
+  replaced(): void {
+    this.#ledger.distrust();
+    this.#tell();
+  }
+
+  /** What the mirror can and cannot do. */
+  modeChanged(mode: StoreMode, why: string | null): void {
+    this.#board.set(mode, why);
+  }
+
+  /** More of what was written is in the mirror. */
+  mirroredMore(): void {
+    this.#board.tellSoon();
+  }
+
   /** The storage is full, and why, or no longer so. */
   spaceChanged(why: string | null): void {
     this.#board.set('quota', why);
@@ -164,6 +197,7 @@ export class IndexCore {
   /** The right to write is gone; this tab reads on and queues for it again. */
   demoted(): void {
     this.#quota.reset();
+    void this.#mirrored?.detach();
     this.#place.demoted();
     this.#tell();
   }
@@ -184,18 +218,23 @@ export class IndexCore {
   async #run(endpoint: string, body: unknown, call: MadeCall): Promise<MilvusEnvelope> {
     if (this.#ledger.role === 'leader') this.#quota.admitCall(endpoint);
     const before = this.#ledger.size;
-    const envelope = await answer(endpoint, body, this.#scope(call));
+    const envelope = await this.#answer(endpoint, body, this.#scope(call));
     this.#buildGraphs();
     if (this.#ledger.role === 'leader' && this.#ledger.size !== before) this.#tell();
     return envelope;
   }
 
+  async #answer(endpoint: string, body: unknown, scope: CallScope): Promise<MilvusEnvelope> {
+    if (endpoint !== CANDIDATES) return answer(endpoint, body, scope);
+    if (!isObject(body)) throw invalid('the request for candidates is no object');
+    return { code: 0, data: await candidates(scope, body as unknown as CandidatesRequest) };
+  }
+
   /** See {@link CandidatesRequest}. */
   async candidates(request: CandidatesRequest, call: CoreCall = {}): Promise<CandidatesResult> {
     throwIfAborted(call.signal);
-    const result = await candidates(this.#scope(call), request);
-    this.#buildGraphs();
-    return result;
+    const { data } = await this.#place.answer(CANDIDATES, request, call);
+    return data as CandidatesResult;
   }
 
   /** Whole collections out of the store and into it. */
@@ -227,12 +266,14 @@ export class IndexCore {
 
   #facts(): StoreFacts {
     const { storage } = this.#ledger.store;
+    const mirroredThrough = this.#mirrored?.mirroredThrough;
     return {
       storage: storage.kind,
       durability: storage.durable ? 'durable' : 'volatile',
       role: this.#ledger.role,
       collections: this.#ledger.size,
       ...(this.#quota.usage === null ? {} : { usage: this.#quota.usage }),
+      ...(mirroredThrough === undefined ? {} : { mirroredThrough }),
     };
   }
 
@@ -267,7 +308,9 @@ export class IndexCore {
     this.#quota.close();
     this.#place.close();
     await this.#background.close();
+    await this.#mirrored?.finish();
     await this.#ledger.close();
+    await this.#mirrored?.detach();
     this.#place.leave();
   }
 
@@ -276,6 +319,7 @@ export class IndexCore {
     const isMine = this.#ledger.role === 'leader' && this.#ledger.store.storage.durable;
     await this.close();
     if (!isMine) return;
+    await this.#mirrored?.wipe();
     await this.#options.deleteDatabase?.();
   }
 

@@ -20,6 +20,8 @@ import type { VectorField } from './vector-field.ts';
 
 /** A reader that is overtaken so often in a row gives up. */
 const MAX_ATTEMPTS = 16;
+/** A follower reads everything again each time, and can ask the leader instead. */
+const FOLLOWER_ATTEMPTS = 3;
 /** A leader is replaced after two seconds of silence: what it saw a second ago is still so. */
 const TRUST_MS = 1_000;
 
@@ -144,7 +146,7 @@ export class Ledger {
           // The storage is ahead of us: someone took over, or a commit of ours was in doubt. Nothing
           // was committed by this attempt, for a commit checks the sequence.
           if (!(error instanceof StaleView)) throw error;
-          if (attempt === MAX_ATTEMPTS) throw overtaken();
+          if (attempt === MAX_ATTEMPTS) throw overtaken(error);
           this.#inDoubt = true;
         }
       }
@@ -211,8 +213,9 @@ export class Ledger {
         return await read();
       } catch (error) {
         if (!(error instanceof StaleView)) throw error;
-        if (attempt === MAX_ATTEMPTS) throw overtaken();
-        if (this.#role === 'leader') this.#inDoubt = true;
+        const isLeader = this.#role === 'leader';
+        if (attempt >= (isLeader ? MAX_ATTEMPTS : FOLLOWER_ATTEMPTS)) throw overtaken(error);
+        if (isLeader) this.#inDoubt = true;
       }
     }
   }
@@ -264,10 +267,15 @@ export class Ledger {
   }
 }
 
-function overtaken(): WhorlError {
+function overtaken(cause: StaleView): WhorlError {
   return new WhorlError(
     'storage_lost',
-    `The storage was changed by another tab during each of ${MAX_ATTEMPTS} attempts to read it. Nothing is lost; try again.`,
-    { retryable: true },
+    'The storage was changed by another tab during each attempt to read it. Nothing is lost; try again.',
+    { cause, retryable: true },
   );
+}
+
+/** Whether a read failed for no other reason than that somebody wrote all the while. */
+export function isOvertaken(error: unknown): boolean {
+  return isWhorlError(error) && error.cause instanceof StaleView;
 }

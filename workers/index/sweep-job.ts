@@ -81,10 +81,16 @@ export class Sweeper {
 
 function sweepJob(ledger: Ledger, collection: Collection, onPage?: () => void): Job {
   return async (pause, signal) => {
-    while (!signal.aborted && ledger.role === 'leader') {
-      if (await sweepPage(ledger, collection)) return;
-      onPage?.();
-      await pause();
+    // Rows that are read for this alone are let go of again.
+    const isOwn = collection.rows === null;
+    try {
+      while (!signal.aborted && ledger.role === 'leader') {
+        if (await sweepPage(ledger, collection)) return;
+        onPage?.();
+        await pause();
+      }
+    } finally {
+      if (isOwn && collection.openVectors.length === 0) collection.drop();
     }
   };
 }

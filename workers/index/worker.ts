@@ -12,6 +12,8 @@ import type {
 import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
+import { OpfsFiles } from './mirror/opfs-files.ts';
+import type { MirrorPlace } from './open-storage.ts';
 import { browserLocks, estimateUsage, openChannel } from './platform.ts';
 import { deleteDatabase } from './storage/idb-open.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
@@ -36,7 +38,10 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   listen(name);
   return IndexCore.open({
     name,
-    openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
+    openStorage: durable
+      ? (onRetired, onVanished) => IdbStorage.open({ name, onRetired, onVanished })
+      : null,
+    mirror: durable ? mirrorPlace(name, request.mirror ?? true) : null,
     lock: durable && locks !== null ? webLock(locks) : null,
     tabs: durable && locks !== null ? otherTabs(name) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
@@ -45,6 +50,16 @@ function openCore(request: IndexOpenRequest): Promise<IndexCore> {
     deleteDatabase: () => deleteDatabase(name),
     estimate: () => estimateUsage(navigator),
   });
+}
+
+/** Files of this engine; none without locks, because two tabs would write them. */
+function mirrorPlace(name: string, copy: boolean): MirrorPlace {
+  const { storage } = navigator as { readonly storage?: StorageManager };
+  const usable = browserLocks(navigator) !== null && storage?.getDirectory !== undefined;
+  return {
+    files: usable ? new OpfsFiles(() => storage.getDirectory(), name.split('/')) : null,
+    copy,
+  };
 }
 
 /** How other tabs are reached, or null where the browser denies that. */

@@ -72,6 +72,14 @@ export interface FaultPage {
   keepGraph(engine: string): Promise<void>;
   /** Puts the graph that was kept back, spoilt; the engine is closed. */
   spoilGraph(engine: string, mutation: GraphMutation, seed: number): Promise<void>;
+  /** Keeps and spoils the saved graph of an engine that is closed; nothing where there is none. */
+  spoilGraphHere(engine: string, mutation: GraphMutation, seed: number): Promise<void>;
+  /** Milliseconds until a search of the running engine finds the row; what fails typed is made again. */
+  timeUntilFound(order: CollectionOrder, near: RowVersion): Promise<number>;
+  /** As {@link FaultPage.open}, with an index worker that {@link FaultPage.endWorker} can end. */
+  openWithOwnWorker(options: EngineOptions): Promise<EngineStatus>;
+  /** Ends the index worker without a word, as a browser does that needs its memory. */
+  endWorker(): void;
   /** Whether what is saved of a graph is whole, by its own checksums. */
   graphHolds(engine: string): Promise<boolean>;
   close(): Promise<void>;
@@ -257,6 +265,29 @@ async function search(order: CollectionOrder, near: RowVersion, limit: number, p
   return found;
 }
 
+async function timeUntilFound(order: CollectionOrder, near: RowVersion): Promise<number> {
+  const start = performance.now();
+  for (;;) {
+    try {
+      const [hit] = await search(order, near, 1);
+      if (hit === near[0]) return performance.now() - start;
+    } catch (error) {
+      if (!isWhorlError(error)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+let ownWorker: Worker | null = null;
+
+function openWithOwnWorker(options: EngineOptions): Promise<EngineStatus> {
+  const index = (): Worker => {
+    ownWorker = new Worker('./index.worker.js', { type: 'module' });
+    return ownWorker;
+  };
+  return open({ ...options, workers: { index } });
+}
+
 let kept: readonly RawEntry[] = [];
 
 async function keepGraph(engine: string): Promise<void> {
@@ -282,6 +313,13 @@ const page: FaultPage = {
   countStore: async (engine, store) => (await readStore(`whorl/${engine}`, store)).length,
   keepGraph,
   spoilGraph,
+  async spoilGraphHere(engine, mutation, seed) {
+    kept = await readStore(`whorl/${engine}`, 'snapshots');
+    await spoilGraph(engine, mutation, seed);
+  },
+  timeUntilFound,
+  openWithOwnWorker,
+  endWorker: () => ownWorker?.terminate(),
   graphHolds: async (engine) => {
     const parts = await readStore(`whorl/${engine}`, 'snapshots');
     return joinParts(parts.map(([, part]) => part)) !== null;

@@ -99,13 +99,18 @@ export class Profile {
     return tab;
   }
 
-  /** SIGKILL to every renderer, workers and all; the browser goes on. Returns how many there were. */
-  async killRenderers(): Promise<number> {
+  /** Process ids of the renderers that there are. */
+  async renderers(): Promise<readonly number[]> {
     const { processInfo } = (await this.#cdp.send('SystemInfo.getProcessInfo')) as {
       processInfo: readonly { readonly type: string; readonly id: number }[];
     };
-    const renderers = processInfo.filter(({ type }) => type === 'renderer');
-    for (const { id } of renderers) kill(id);
+    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  }
+
+  /** SIGKILL to every renderer, workers and all; the browser goes on. Returns how many there were. */
+  async killRenderers(): Promise<number> {
+    const renderers = await this.renderers();
+    for (const id of renderers) kill(id);
     return renderers.length;
   }
 
@@ -165,13 +170,16 @@ async function started(folder: string, flags: readonly string[]) {
   }
 }
 
+type Send = (method: string, params: object) => Promise<unknown>;
+
+const sessions = new WeakMap<Page, Promise<{ send: Send }>>();
+
+/** One session a page, never detached: what it overrides ends with it. */
 async function send(page: Page, method: string, params: object): Promise<void> {
-  const session = await page.context().newCDPSession(page);
-  await (session as { send(method: string, params: object): Promise<unknown> }).send(
-    method,
-    params,
-  );
-  await session.detach();
+  const known = sessions.get(page) ?? (page.context().newCDPSession(page) as Promise<unknown>);
+  const session = known as Promise<{ send: Send }>;
+  sessions.set(page, session);
+  await (await session).send(method, params);
 }
 
 /** Bytes that the page's origin may keep; null lifts the bound. */
@@ -190,9 +198,29 @@ export async function clearData(
   await send(page, 'Storage.clearDataForOrigin', { origin, storageTypes });
 }
 
-/** Freezes a page as a browser freezes one in the background, or thaws it. */
-export async function setFrozen(page: Page, frozen: boolean): Promise<void> {
-  await send(page, 'Page.setWebLifecycleState', { state: frozen ? 'frozen' : 'active' });
+/**
+ * Renderers that a tab gets while it opens. A browser that keeps a spare one at hand gives that one; start
+ * it with {@link NO_SPARE_RENDERER}.
+ */
+export async function withRenderers(
+  profile: Profile,
+  url: string,
+): Promise<{ readonly tab: FaultTab; readonly pids: readonly number[] }> {
+  const before = new Set(await profile.renderers());
+  const tab = await profile.tab(url);
+  const pids = (await profile.renderers()).filter((pid) => !before.has(pid));
+  return { tab, pids };
+}
+
+export const NO_SPARE_RENDERER = '--disable-features=SpareRendererForSitePerProcess';
+
+/**
+ * Stops renderers as an operating system stops what lies in the background, or lets them go on: nothing in
+ * them runs, and what they hold they keep. (`Page.setWebLifecycleState` does nothing to a page that
+ * Playwright keeps in focus.)
+ */
+export function setStopped(pids: readonly number[], stopped: boolean): void {
+  for (const pid of pids) process.kill(pid, stopped ? 'SIGSTOP' : 'SIGCONT');
 }
 
 /** Files of a profile's IndexedDB, the newest last. `like` chooses by name. */

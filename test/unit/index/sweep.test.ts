@@ -5,9 +5,16 @@ import { numberIn, pageRows } from '../../../workers/index/pages.ts';
 import type { ChunkRecord, CollectionRecord } from '../../../workers/index/records.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
 import type { Entry, Storage } from '../../../workers/index/storage/storage.ts';
-import { openCore, SharedLock, type TestCore } from './core-fixture.ts';
+import {
+  LetterEmbedder,
+  letterVector,
+  openCore,
+  SharedLock,
+  type TestCore,
+} from './core-fixture.ts';
 import { CountingStorage } from './counting-storage.ts';
 import { Faults, FaultyStorage } from './faulty-storage.ts';
+import { INNS } from './inns.ts';
 
 const collectionName = 'c';
 /** A page has 64 rows. */
@@ -241,4 +248,49 @@ describe('faults while tidying', () => {
     },
     60_000,
   );
+});
+
+describe('embedding again', () => {
+  test('a row that dies meanwhile leaves no vector of the new model; remains of a cut attempt go', async () => {
+    const disk = new MemoryDisk();
+    const openStorage = async () => new MemoryStorage(disk);
+    const opened = await openCore({ openStorage });
+    await opened.milvus.createCollection(INNS);
+    const data = Array.from({ length: 1_200 }, (_, i) => ({ text: `inn number ${i}`, place: 'p' }));
+    const { insertIds } = await opened.milvus.insert({ collectionName: 'inns', data });
+    await opened.core.close();
+    const embedder = new LetterEmbedder();
+    embedder.fingerprint = 'letters-2';
+    embedder.salt = 3;
+    const bytesOf = (text: string) => Buffer.from(letterVector(text, 16, 3).buffer).toString('hex');
+    const stored = async () =>
+      (await chunksIn(disk)).map(({ data: own }) => Buffer.from(own).toString('hex')).join(' ');
+    const again = await openCore({ openStorage, embedder });
+    again.core.modelConnected('letters-2');
+    await expect.poll(() => embedder.texts.length).toBeGreaterThan(512);
+    // Its new vector is stored already, in chunks that no record names yet.
+    await again.milvus.delete({ collectionName: 'inns', filter: `id in [${insertIds[7]}]` });
+    await again.core.idle();
+    const after = await stored();
+    expect(after.includes(bytesOf('inn number 8'))).toBe(true);
+    expect(after.includes(bytesOf('inn number 7'))).toBe(false);
+    await again.core.close();
+    // Another model, and an attempt that ends in the middle.
+    const third = new LetterEmbedder();
+    third.fingerprint = 'letters-3';
+    third.salt = 5;
+    third.failFrom = 9;
+    const cut = await openCore({ openStorage, embedder: third });
+    cut.core.modelConnected('letters-3');
+    await cut.core.idle();
+    const generations = async () => {
+      const entries = await scan(new MemoryStorage(disk), 'vectors');
+      return new Set(entries.map(({ key }) => (key as number[])[2]));
+    };
+    expect(await generations()).toEqual(new Set([1, 2]));
+    await cut.milvus.delete({ collectionName: 'inns', filter: `id in [${insertIds[8]}]` });
+    await cut.core.idle();
+    expect(await generations()).toEqual(new Set([1]));
+    await cut.core.close();
+  });
 });

@@ -12,6 +12,22 @@ import { type CollectionRecord, type LogRecord, parseHead } from '../records.ts'
 import type { Storage } from '../storage/storage.ts';
 import { wantedFilter } from '../wanted-filter.ts';
 
+const READS: ReadonlySet<string> = new Set([
+  'collections/describe',
+  'collections/get_load_state',
+  'collections/has',
+  'collections/list',
+  'entities/get',
+  'entities/query',
+  'entities/search',
+  'whorl/candidates',
+]);
+
+/** Whether a call commits nothing, so that no log tells of it, and making it twice does no harm. */
+export function isRead(endpoint: string): boolean {
+  return READS.has(endpoint);
+}
+
 /** `absent`: nothing of it was or will be committed by an earlier leader. `cut`: the log does not reach back that far. */
 export type CallFate = LogRecord | 'absent' | 'cut';
 

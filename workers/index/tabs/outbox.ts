@@ -1,7 +1,8 @@
 /**
- * Changes that this tab wants made while another one leads. Each is sent to the leader and answered with the
+ * What this tab wants of the leader: changes, and reads that were overtaken here. Each change is sent to the leader and answered with the
  * leader's answer. When the lead moves, it is sent to the next leader (or made here, when that is us), who
- * looks into the log first: a call is made once, or its outcome is said to be unknown.
+ * looks into the log first: a call is made once, or its outcome is said to be unknown. A read takes nobody's
+ * place: where the leader is silent, it ends, for then nobody writes and it can be made here.
  */
 import { abortedError, fromWire, isWhorlError, WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../../src/shared/milvus-types.ts';
@@ -48,8 +49,17 @@ class Moved extends Error {
   override readonly name = 'Moved';
 }
 
+/** The leader is silent, and it was only to be read. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered';
+}
+
+/** `read`: changes nothing, whoever makes it and however often. */
+export type Purpose = 'change' | 'read';
+
 class Waiting {
   readonly number: number;
+  readonly purpose: Purpose;
   readonly endpoint: string;
   readonly body: unknown;
   readonly call: CoreCall;
@@ -61,8 +71,13 @@ class Waiting {
   interrupt: (error: Error) => void = () => {};
   wake: () => void = () => {};
 
-  constructor(number: number, endpoint: string, body: unknown, call: CoreCall) {
+  constructor(
+    number: number,
+    purpose: Purpose,
+    [endpoint, body, call]: readonly [string, unknown, CoreCall],
+  ) {
     this.number = number;
+    this.purpose = purpose;
     this.endpoint = endpoint;
     this.body = body;
     this.call = call;
@@ -87,7 +102,7 @@ export class Outbox {
       wait: host.wait,
       monotonic: host.monotonic,
       ask: () => this.#ping(),
-      onSilence: () => host.takeOver(),
+      onSilence: () => this.#silent(),
     });
   }
 
@@ -96,10 +111,14 @@ export class Outbox {
     return this.#pulse.silent;
   }
 
-  /** Rejects with what the leader says, `aborted`, `closed` or `outcome_unknown`. */
-  async send(endpoint: string, body: unknown, call: CoreCall): Promise<MilvusEnvelope> {
+  /** Rejects with what the leader says, `aborted`, `closed`, `outcome_unknown`, or (a read) {@link Unanswered}. */
+  async send(
+    purpose: Purpose,
+    ...what: readonly [endpoint: string, body: unknown, call: CoreCall]
+  ): Promise<MilvusEnvelope> {
     if (this.#closed) throw closed();
-    const waiting = new Waiting(this.#next, endpoint, body, call);
+    const waiting = new Waiting(this.#next, purpose, what);
+    const [, , call] = what;
     this.#next += 1;
     this.#waiting.set(waiting.number, waiting);
     this.#pulse.start();
@@ -194,6 +213,12 @@ export class Outbox {
       this.#host.post({ kind: 'cancel', number, floor: this.#floor() }, asked.leader.tab);
     }
     waiting.interrupt(error);
+  }
+
+  #silent(): void {
+    const waiting = [...this.#waiting.values()];
+    for (const each of waiting) if (each.purpose === 'read') each.interrupt(new Unanswered());
+    if (waiting.some(({ purpose }) => purpose === 'change')) this.#host.takeOver();
   }
 
   #ping(): void {

@@ -5,6 +5,8 @@
 import { isWhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../../src/shared/milvus-types.ts';
 import type { CoreCall, CoreOptions } from '../core.ts';
+import { isOvertaken } from '../ledger.ts';
+import { type Purpose, Unanswered } from './outbox.ts';
 import { Seat } from './seat.ts';
 import { Tabs, type TabsHost } from './tabs.ts';
 
@@ -17,6 +19,8 @@ export interface PlaceHost extends Omit<TabsHost, 'steal' | 'monotonic'> {
 
 type PlaceOptions = Pick<CoreOptions, 'name' | 'lock' | 'tabs' | 'clock'>;
 
+/** Times that a read is made here when the leader does not answer it. */
+const MAX_ATTEMPTS = 4;
 const ALONE = 'Another tab writes, and this browser gives no way to reach it.';
 
 export class Place {
@@ -67,14 +71,17 @@ export class Place {
   /** Answers here, or, where this tab does not lead (any more), has the leader answer. */
   async answer(endpoint: string, body: unknown, call: CoreCall): Promise<MilvusEnvelope> {
     const { run } = this.#host;
-    try {
-      return await run(endpoint, body, call);
-    } catch (error) {
-      // Nothing was changed: that is what this code says.
-      if (!isWhorlError(error) || error.code !== 'not_leader') throw error;
-      if (await this.#seat?.urge()) return run(endpoint, body, call);
-      if (this.#tabs === null || this.#retired) throw error;
-      return this.#tabs.send(endpoint, body, call);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await run(endpoint, body, call);
+      } catch (error) {
+        const purpose = purposeOf(error);
+        if (purpose === null) throw error;
+        if (purpose === 'change' && (await this.#seat?.urge())) continue;
+        if (this.#tabs === null || this.#retired || attempt > MAX_ATTEMPTS) throw error;
+        const answer = await this.#tabs.send(purpose, endpoint, body, call).catch(unanswered);
+        if (answer !== null) return answer;
+      }
     }
   }
 
@@ -112,6 +119,20 @@ export class Place {
   leave(): void {
     this.#seat?.close();
   }
+}
+
+/**
+ * What the leader may be asked for after this error. `not_leader`: nothing was changed, and may be there. An
+ * overtaken read: the leader has in memory what it reads, so nobody overtakes it there.
+ */
+function purposeOf(error: unknown): Purpose | null {
+  if (isOvertaken(error)) return 'read';
+  return isWhorlError(error) && error.code === 'not_leader' ? 'change' : null;
+}
+
+function unanswered(error: unknown): null {
+  if (error instanceof Unanswered) return null;
+  throw error;
 }
 
 function waitMs(ms: number): Promise<void> {

@@ -7,13 +7,13 @@ import type { CoreCall } from '../core.ts';
 import type { CoreEmbedder } from '../embedder.ts';
 import type { Ledger } from '../ledger.ts';
 import { notLeader } from '../store.ts';
-import { answerOf, findCall, outcomeUnknown } from './call-log.ts';
+import { answerOf, findCall, isRead, outcomeUnknown } from './call-log.ts';
 import type { TabOptions } from './channel.ts';
 import { EmbedDesk } from './embed-desk.ts';
 import { FarEmbedders } from './far-embedder.ts';
 import { Inbox } from './inbox.ts';
 import { parseHeard, sealed, type TabMessage } from './message.ts';
-import { type Order, Outbox } from './outbox.ts';
+import { type Order, Outbox, type Purpose } from './outbox.ts';
 
 /** Before a silent leader is replaced, at most; two tabs that miss it seldom act at the same moment. */
 const JITTER_MS = 250;
@@ -73,9 +73,12 @@ export class Tabs {
     options.channel.listen(tab, (message) => this.#hear(message));
   }
 
-  /** Has a change made by who leads; see {@link Outbox.send}. */
-  send(endpoint: string, body: unknown, call: CoreCall): Promise<MilvusEnvelope> {
-    return this.#outbox.send(endpoint, body, call);
+  /** Has a call answered by who leads; see {@link Outbox.send}. */
+  send(
+    purpose: Purpose,
+    ...what: readonly [endpoint: string, body: unknown, call: CoreCall]
+  ): Promise<MilvusEnvelope> {
+    return this.#outbox.send(purpose, ...what);
   }
 
   /** This tab leads from now on. */
@@ -108,7 +111,7 @@ export class Tabs {
   async #execute({ id, endpoint, body, since }: Order, call: MadeCall): Promise<MilvusEnvelope> {
     const { ledger } = this.#host;
     const { epoch } = ledger.head;
-    if (since !== null) {
+    if (since !== null && !isRead(endpoint)) {
       const fate = await findCall(ledger.store.storage, id, since);
       // Only who leads may conclude from what is not in the log.
       if (ledger.role !== 'leader' || ledger.head.epoch !== epoch) throw notLeader();
