@@ -32,7 +32,7 @@ export function rowLine(row: StoredRow, spec: CollectionSpec): string {
 }
 
 function valueText(value: StoredJson | undefined, field: FieldSpec): string {
-  if (value === undefined) return 'null';
+  if (value === undefined || value === null) return 'null';
   return field.type === 'Int64' ? `"${String(value)}"` : jsonText(value);
 }
 
@@ -120,6 +120,7 @@ export class RowReader {
     if (field === undefined) {
       throw new JsonTextError(`has ${JSON.stringify(name)}, which is no field of the schema`);
     }
+    if (member === null && field.nullable === true) return;
     if (field.type === 'Int64' && !(typeof member === 'string' && DIGITS.test(member))) {
       throw new JsonTextError(`has an Int64 in field ${name} that is no string of digits`);
     }

@@ -41,6 +41,8 @@ function createBody(spec: CollectionSpec): StoredJson {
 function fieldBody(field: FieldSpec): StoredJson {
   const params: { [name: string]: StoredJson } = {};
   if (field.maxLength !== null) params.max_length = field.maxLength;
+  if (field.element?.maxLength) params.max_length = field.element.maxLength;
+  if (field.maxCapacity !== undefined) params.max_capacity = field.maxCapacity;
   if (field.dimension !== null) params.dim = field.dimension;
   return {
     fieldName: field.name,
@@ -48,6 +50,9 @@ function fieldBody(field: FieldSpec): StoredJson {
     description: field.description,
     isPrimary: field.primary,
     elementTypeParams: params,
+    ...(field.element ? { elementDataType: field.element.type } : {}),
+    ...(field.nullable ? { nullable: true } : {}),
+    ...(field.defaultValue === undefined ? {} : { defaultValue: field.defaultValue }),
   };
 }
 

@@ -1,8 +1,9 @@
 /** The endpoints that make, show, load and drop collections. */
 import { milvusError, throwIfAborted } from '../../src/shared/errors.ts';
-import type { CollectionDescription } from '../../src/shared/milvus-types.ts';
+import type { CollectionDescription, JsonValue } from '../../src/shared/milvus-types.ts';
 import { collectionName, invalid, parseBody } from './body.ts';
 import type { CallScope } from './endpoints.ts';
+import { leaveJson } from './json.ts';
 import type { CollectionRecord } from './records.ts';
 import { isIndexed, parseCreate, sameSpec, vectorFields } from './schema.ts';
 
@@ -136,6 +137,12 @@ function describeField(
 ): CollectionDescription['fields'][number] {
   const params: { readonly key: string; readonly value: string }[] = [];
   if (field.maxLength !== null) params.push({ key: 'max_length', value: String(field.maxLength) });
+  if (field.maxCapacity !== undefined) {
+    params.push({ key: 'max_capacity', value: String(field.maxCapacity) });
+  }
+  if (field.element?.maxLength) {
+    params.push({ key: 'max_length', value: String(field.element.maxLength) });
+  }
   if (field.dimension !== null) params.push({ key: 'dim', value: String(field.dimension) });
   return {
     name: field.name,
@@ -145,7 +152,11 @@ function describeField(
     autoId: field.primary && autoId,
     partitionKey: false,
     clusteringKey: false,
-    nullable: false,
+    nullable: field.nullable === true,
+    ...(field.element ? { elementType: field.element.type } : {}),
+    ...(field.defaultValue === undefined
+      ? {}
+      : { defaultValue: leaveJson(field.defaultValue) as JsonValue }),
     description: field.description,
     params,
   };

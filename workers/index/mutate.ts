@@ -9,13 +9,13 @@ import { type EmbeddedTexts, embedTexts, mismatch } from './embedder.ts';
 import type { CallScope } from './endpoints.ts';
 import { type DraftRows, parseRows, parseWantedKey, type StoredRow } from './entity.ts';
 import { rowsOf, tellErased } from './erased-texts.ts';
-import { compileFilter } from './filter/compile.ts';
 import { keyBytes, keyText, type PrimaryKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
 import { looseAfter, rangesOf, untidied } from './pages.ts';
 import type { CollectionRecord, VectorSpace } from './records.ts';
 import type { RowTable } from './rows.ts';
 import { dimensionOf, keyField, vectorFields } from './schema.ts';
+import { wantedFilter } from './wanted-filter.ts';
 
 /** Rows of one call; a call is one transaction and one message. */
 const MAX_ROWS = 1_000_000;
@@ -211,7 +211,7 @@ function keysOf(
 /** Deletes by filter or by `id`; returns how many Milvus would count: an absent id counts. */
 export async function deleteRows(scope: CallScope, raw: unknown): Promise<number> {
   const { ledger } = scope;
-  const body = parseBody(raw, ['collectionName', 'filter', 'id', 'partitionName']);
+  const body = parseBody(raw, ['collectionName', 'filter', 'exprParams', 'id', 'partitionName']);
   const name = collectionName(body);
   const { spec } = await ledger.view(async () => ledger.require(name).record);
   const text = optionalText(body, 'filter');
@@ -219,7 +219,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
   if (text !== '' && body.id !== undefined) throw invalid('give "filter" or "id", not both');
   checkPartition(optionalText(body, 'partitionName'));
   ledger.requireLeader();
-  const filter = text === '' ? null : compileFilter(text, spec);
+  const filter = wantedFilter(body, spec);
   const listed = filter === null ? parseIds(body.id, spec) : filter.keysOnly ? filter.keys : null;
   return ledger.write(async () => {
     throwIfAborted(scope.signal);

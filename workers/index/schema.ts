@@ -17,6 +17,7 @@ import {
   refuseUnknown,
   wholeNumber,
 } from './body.ts';
+import type { StoredJson } from './json.ts';
 import { parseField } from './schema-field.ts';
 import { parseFunctions } from './schema-function.ts';
 import { parseIndexes } from './schema-index.ts';
@@ -32,6 +33,20 @@ export interface FieldSpec {
   readonly maxLength: number | null;
   /** FloatVector. */
   readonly dimension: number | null;
+  /** Array: what its elements are. */
+  readonly element?: ElementSpec;
+  /** Array: most elements. */
+  readonly maxCapacity?: number;
+  /** Absent: a value must be given. */
+  readonly nullable?: true;
+  /** Taken where no value, or null, is given. */
+  readonly defaultValue?: StoredJson;
+}
+
+export interface ElementSpec {
+  readonly type: Exclude<DataType, 'Array' | 'JSON' | 'FloatVector'>;
+  /** VarChar: bytes of UTF-8. */
+  readonly maxLength: number | null;
 }
 
 export interface VectorIndexSpec {

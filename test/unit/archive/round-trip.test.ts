@@ -57,6 +57,7 @@ const VALUES: { readonly [T in DataType]: (dimension: number) => fc.Arbitrary<un
   Double: () => number,
   VarChar: () => words,
   JSON: () => fc.dictionary(plainName, json, { maxKeys: 3 }),
+  Array: () => fc.array(int64, { maxLength: 3 }),
   FloatVector: (dimension) => fc.array(coordinate, { minLength: dimension, maxLength: dimension }),
 };
 
@@ -74,6 +75,10 @@ function fieldOf(type: DataType, fieldName: string, dim: number): FieldSchema {
     return { fieldName, dataType: type, elementTypeParams: { max_length: 65_535 } };
   }
   if (type === 'FloatVector') return { fieldName, dataType: type, elementTypeParams: { dim } };
+  if (type === 'Array') {
+    const elementTypeParams = { max_capacity: 3 };
+    return { fieldName, dataType: type, elementDataType: 'Int64', elementTypeParams };
+  }
   return { fieldName, dataType: type, description: `die ${type}` };
 }
 
@@ -84,7 +89,7 @@ const collection = fc
     keyType: fc.constantFrom('Int64' as const, 'VarChar' as const),
     autoID: fc.boolean(),
     dynamic: fc.boolean(),
-    types: fc.array(fc.constantFrom(...scalarTypes), { maxLength: 5 }),
+    types: fc.array(fc.tuple(fc.constantFrom(...scalarTypes), fc.boolean()), { maxLength: 5 }),
     vectors: fc.array(fc.integer({ min: 2, max: 5 }), { minLength: 1, maxLength: 2 }),
     embedded: fc.boolean(),
     indexed: fc.boolean(),
@@ -92,11 +97,11 @@ const collection = fc
     description: words,
   })
   .chain((shape) => {
-    const scalars = shape.types.map((type, i) => ({ type, name: `s${i}` }));
+    const scalars = shape.types.map(([type, nullable], i) => ({ type, nullable, name: `s${i}` }));
     const vectors = shape.vectors.map((dim, i) => ({ dim, name: `v${i}` }));
     const fields: FieldSchema[] = [
       { ...fieldOf(shape.keyType, 'id', 0), isPrimary: true },
-      ...scalars.map(({ type, name }) => fieldOf(type, name, 0)),
+      ...scalars.map(({ type, name, nullable }) => ({ ...fieldOf(type, name, 0), nullable })),
       ...vectors.map(({ dim, name }) => fieldOf('FloatVector', name, dim)),
       ...(shape.embedded
         ? [fieldOf('VarChar', 'text', 0), fieldOf('FloatVector', 'model', 16)]
@@ -123,7 +128,12 @@ const collection = fc
       }));
     const row = fc.record({
       ...(shape.autoID ? {} : { id: shape.keyType === 'Int64' ? int64 : words }),
-      ...Object.fromEntries(scalars.map(({ type, name }) => [name, VALUES[type](0)])),
+      ...Object.fromEntries(
+        scalars.map(({ type, name, nullable }) => {
+          const value = VALUES[type](0);
+          return [name, nullable ? fc.option(value) : value];
+        }),
+      ),
       ...Object.fromEntries(vectors.map(({ dim, name }) => [name, VALUES.FloatVector(dim)])),
       ...(shape.embedded ? { text: words } : {}),
     });

@@ -5,13 +5,13 @@
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { MilvusEnvelope } from '../../../src/shared/milvus-types.ts';
 import { IMPORT, importAnswer } from '../archive-request.ts';
-import { isObject, optionalText } from '../body.ts';
+import { isObject } from '../body.ts';
 import { parseRows } from '../entity.ts';
-import { compileFilter } from '../filter/compile.ts';
 import { keyText } from '../keys.ts';
 import { parseIds } from '../mutate.ts';
 import { type CollectionRecord, type LogRecord, parseHead } from '../records.ts';
 import type { Storage } from '../storage/storage.ts';
+import { wantedFilter } from '../wanted-filter.ts';
 
 const READS: ReadonlySet<string> = new Set([
   'collections/describe',
@@ -99,8 +99,7 @@ function idsOf(
 /** Milvus counts the keys that were named, whether they were there or not, and else the rows that went. */
 function deletedBy(body: unknown, { removed }: LogRecord, { spec }: CollectionRecord): number {
   if (!isObject(body)) return removed;
-  const text = optionalText(body, 'filter');
-  if (text === '') return parseIds(body.id, spec).length;
-  const filter = compileFilter(text, spec);
+  const filter = wantedFilter(body, spec);
+  if (filter === null) return parseIds(body.id, spec).length;
   return filter.keysOnly && filter.keys !== null ? filter.keys.length : removed;
 }
