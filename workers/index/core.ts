@@ -102,7 +102,12 @@ export class IndexCore {
       pause: options.pause,
       onEnd: (trouble) => this.#backgroundEnded(trouble),
     });
-    this.#sweeper = new Sweeper(ledger, this.#background, this.#closing.signal);
+    this.#sweeper = new Sweeper({
+      ledger,
+      background: this.#background,
+      closing: this.#closing.signal,
+      monotonic: options.clock.monotonic,
+    });
     this.#place = new Place(options, {
       ledger,
       embedder: this.#embedder,

@@ -111,7 +111,7 @@ async function append(
   const replaced = rowsOf(table, [...superseded, ...keys]);
   const end = first + rows.length;
   const next: CollectionRecord = untidied({ ...record, nextRow: end, vectors: spaces }, [
-    ...rangesOf([...numbersOf(table, [...superseded, ...keys]), ...repeated(keys, first)]),
+    ...rangesOf(deadBy(record, table, { superseded, keys, first })),
     ...looseAfter(record.spec, first, end),
   ]);
   const numbers = Float64Array.from(rows, (_, i) => first + i);
@@ -148,6 +148,25 @@ function reportWritten(
 ): void {
   const embedded = rows * spec.functions.length;
   scope.report?.({ done: embedded || written, total: embedded || rows });
+}
+
+/** Numbers of the rows that an insert or upsert replaces, those of the same call included. */
+function deadBy(
+  { spec }: CollectionRecord,
+  table: RowTable,
+  {
+    superseded,
+    keys,
+    first,
+  }: {
+    readonly superseded: readonly PrimaryKey[];
+    readonly keys: readonly PrimaryKey[];
+    readonly first: number;
+  },
+): number[] {
+  // Generated keys are new.
+  if (spec.autoId) return numbersOf(table, superseded);
+  return [...numbersOf(table, keys), ...repeated(keys, first)];
 }
 
 /** Numbers of the rows of some keys, where there are any. */

@@ -52,9 +52,15 @@ export function looseAfter(spec: CollectionSpec, first: number, next: number): N
   });
 }
 
-/** Single numbers as ranges. */
+/** Numbers, in any order, as the ranges that they fill. */
 export function rangesOf(numbers: readonly number[]): NumberRange[] {
-  return numbers.map((number) => [number, number] as const);
+  const ranges: [number, number][] = [];
+  for (const number of Float64Array.from(numbers).sort()) {
+    const last = ranges.at(-1);
+    if (last !== undefined && number <= last[1] + 1) last[1] = number;
+    else ranges.push([number, number]);
+  }
+  return ranges;
 }
 
 /** Ranges in order without overlap; those that lie nearest are joined until few are left. */

@@ -7,16 +7,31 @@ import { sweepPage } from './sweep.ts';
 
 /** Changes that follow each other are tidied up together. */
 const SOON_MS = 1_000;
+/** Rest after tidying, in times of what it took: changes all over a large collection cost a fifth of the time at most. */
+const REST = 4;
+const LONGEST_REST_MS = 60_000;
+
+export interface SweeperOptions {
+  readonly ledger: Ledger;
+  readonly background: Background;
+  /** Aborts when the store is closed. */
+  readonly closing: AbortSignal;
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number;
+}
 
 export class Sweeper {
   readonly #ledger: Ledger;
   readonly #background: Background;
-  /** Aborts when the store is closed. */
   readonly #closing: AbortSignal;
+  readonly #monotonic: () => number;
+  /** What the last tidying took, all collections together. */
+  #spentMs = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #waiting = 0;
 
-  constructor(ledger: Ledger, background: Background, closing: AbortSignal) {
+  constructor({ ledger, background, closing, monotonic }: SweeperOptions) {
+    this.#monotonic = monotonic;
     this.#ledger = ledger;
     this.#background = background;
     this.#closing = closing;
@@ -26,15 +41,29 @@ export class Sweeper {
   /** Looks whether anything wants tidying, and does it soon. A follower leaves it to the leader. */
   look(): void {
     if (this.#timer !== null || this.#closing.aborted || this.#wanting().length === 0) return;
-    this.#timer = setTimeout(() => this.begin(), SOON_MS);
+    const rest = Math.min(REST * this.#spentMs, LONGEST_REST_MS);
+    this.#timer = setTimeout(() => this.begin(), Math.max(SOON_MS, rest));
   }
 
   /** Begins at once with what wants tidying; `Background.idle` tells the end. */
   begin(): void {
     this.#stop();
+    this.#spentMs = 0;
     for (const collection of this.#wanting()) {
-      this.#background.add(`sweep ${collection.record.id}`, sweepJob(this.#ledger, collection));
+      this.#background.add(`sweep ${collection.record.id}`, this.#timed(collection));
     }
+  }
+
+  #timed(collection: Collection): Job {
+    const job = sweepJob(this.#ledger, collection);
+    return async (pause, signal) => {
+      const from = this.#monotonic();
+      try {
+        await job(pause, signal);
+      } finally {
+        this.#spentMs += this.#monotonic() - from;
+      }
+    };
   }
 
   /**

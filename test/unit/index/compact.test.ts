@@ -116,3 +116,29 @@ test('tidying happens by itself soon after a delete, and not in a hurry', async 
   await expect.poll(chunks, { timeout: 3_000 }).toEqual([30]);
   await core.close();
 });
+
+test('who tidied long rests long: changes all over a collection do not fill the time', async () => {
+  let now = 0;
+  const disk = new MemoryDisk();
+  // Each look at the clock is five seconds later than the one before.
+  const clock = { now: () => Date.now(), monotonic: () => (now += 5_000) };
+  const openStorage = async () => new MemoryStorage(disk);
+  const { core, milvus } = await openCore({ openStorage, clock });
+  await milvus.createCollection({ collectionName, dimension: 2 });
+  await milvus.insert({ collectionName, data });
+  const rows = async () => {
+    const entries = await new MemoryStorage(disk).read(['vectors'], (tx) =>
+      tx.scan('vectors', null),
+    );
+    return entries.map(({ value }) => (value as { rows: number }).rows);
+  };
+  await milvus.delete({ collectionName, filter: 'id < 10' });
+  await core.idle();
+  expect(await rows()).toEqual([30]);
+  await milvus.delete({ collectionName, filter: 'id < 20' });
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(await rows()).toEqual([30]);
+  await milvus.compact({ collectionName });
+  expect(await rows()).toEqual([20]);
+  await core.close();
+});

@@ -5,6 +5,7 @@ import {
   joinRanges,
   looseAfter,
   type NumberRange,
+  rangesOf,
   tidied,
   untidied,
 } from '../../../workers/index/pages.ts';
@@ -71,4 +72,14 @@ test('an append asks for tidying where it fills a page or has added 128 rows to 
   expect(looseAfter(spec, page - 1, 3 * page)).toEqual([[0, page - 1]]);
   expect(looseAfter(spec, page, page + 1)).toEqual([]);
   expect(looseAfter(spec, page + 1, page + 300)).toEqual([[page, page + 299]]);
+});
+
+test('numbers in any order are the ranges that they fill', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(300), { maxLength: 200 }), fc.nat(301), (numbers, n) => {
+      const filled = rangesOf(numbers);
+      expect(holds(filled, n)).toBe(numbers.includes(n));
+      expect(joinRanges(filled).length).toBe(Math.min(filled.length, 64));
+    }),
+  );
 });
