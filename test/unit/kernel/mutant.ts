@@ -185,8 +185,12 @@ function makeTwin(graph: Words, row: number, of: number): void {
 }
 
 /** The bytes of a graph after a mutation. */
-export function mutantOf(whole: Uint8Array, { wounds, isSealed }: Mutation, rows: number) {
-  let mutant = whole.slice();
+export function mutantOf(
+  whole: Uint8Array,
+  { wounds, isSealed }: Mutation,
+  rows: number,
+): Uint8Array {
+  let mutant: Uint8Array = whole.slice();
   for (const each of wounds) mutant = wound(mutant, each, rows);
   return isSealed ? sealed(mutant) : mutant;
 }

@@ -3,7 +3,7 @@
  * by their float32 vectors, unless only codes are kept. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
  * bitmap that a search is given. It uses nothing global but WebAssembly.
  */
-import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
+import { isWhorlError, milvusError, WhorlError } from '../../../src/shared/errors.ts';
 import { bulkSettings, paysInBulk } from './bulk.ts';
 import { bulkGraph } from './bulk-graph.ts';
 import { readGraph, writeGraph } from './graph-io.ts';
@@ -181,12 +181,26 @@ export class VectorIndex {
     return now() < end;
   }
 
+  /** A kernel for a graph that is made aside; null where there is no memory for it. */
+  #makeAside(): IndexKernel | null {
+    try {
+      const aside = this.#makeKernel();
+      return setUp(aside, this.#options, false) ? aside : null;
+    } catch (error) {
+      if (isWhorlError(error) && error.code === 'out_of_memory') return null;
+      throw error;
+    }
+  }
+
   #startBulk(kernel: IndexKernel): Generator<void, void> | null {
     const { M, efConstruction, seed } = this.#options;
     const rows = this.#count;
     if (rows >= this.#bulkBelow || !paysInBulk(rows, kernel.insertedRows() >>> 0)) return null;
-    const aside = this.#makeKernel();
-    if (!setUp(aside, this.#options, false)) return null;
+    const aside = this.#makeAside();
+    if (aside === null) {
+      this.#bulkBelow = rows;
+      return null;
+    }
     return bulkGraph(kernel, aside, rows, M, bulkSettings(M, efConstruction, seed));
   }
 
