@@ -1,6 +1,7 @@
 /** Tidying up: vectors of dead rows go, small chunks become one, and nothing that can be read changes. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { VectorIndex } from '../../../workers/index/kernel/vector-index.ts';
 import { numberIn, pageRows } from '../../../workers/index/pages.ts';
 import type { ChunkRecord, CollectionRecord } from '../../../workers/index/records.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
@@ -69,6 +70,8 @@ async function shown({ milvus }: TestCore): Promise<string[]> {
 }
 
 const onDisk = (disk: MemoryDisk) => openCore({ openStorage: async () => new MemoryStorage(disk) });
+
+afterEach(() => vi.restoreAllMocks());
 
 describe('pages', () => {
   test('rows of a page: a MiB of vectors, 1,024 at most, one at least', () => {
@@ -293,4 +296,31 @@ describe('embedding again', () => {
     expect(await generations()).toEqual(new Set([1]));
     await cut.core.close();
   });
+});
+
+describe('memory', () => {
+  test('rows that are replaced again and again take the room of two at most, and are found', async () => {
+    const append = vi.spyOn(VectorIndex.prototype, 'append');
+    const { core, milvus } = await openCore();
+    await milvus.createCollection(create(16));
+    const live = 1_500;
+    const batch = 300;
+    const nearest = (id: number, version: number) =>
+      milvus.search({ collectionName, data: [vectorOf(id, version, 16)], limit: 1 });
+    for (let version = 0; version < 12; version++) {
+      for (let from = 0; from < live; from += batch) {
+        const data = Array.from({ length: batch }, (_, i) => {
+          const id = from + i;
+          return { id, v: vectorOf(id, version, 16) };
+        });
+        await milvus.upsert({ collectionName, data });
+        expect(await nearest(from, version)).toEqual([{ id: String(from), distance: 0 }]);
+      }
+    }
+    const indexes = new Set(append.mock.contexts as VectorIndex[]);
+    expect(indexes.size).toBeGreaterThan(5);
+    const held = append.mock.results.map(({ value }) => value as number);
+    expect(Math.max(...held)).toBeLessThanOrEqual(2 * live);
+    await core.close();
+  }, 30_000);
 });
