@@ -18,6 +18,8 @@ import type { EraseRequest, EraseResult } from './loop/erase.ts';
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
+import { openChannel } from './open-channel.ts';
+import { Persistence } from './persistence.ts';
 import { archiveWorkerUrl, embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
 import type { ImportResult } from './shared/archive-types.ts';
 import { isWhorlError, throwIfAborted } from './shared/errors.ts';
@@ -74,9 +76,10 @@ export class Engine extends EventTarget {
   /** One for all loops: by it they know that they share what they write. */
   readonly #loopStore: LoopStore;
   /** Other engines of this name, and the index worker, say here that text was erased. */
-  readonly #erasures: BroadcastChannel;
+  readonly #erasures: BroadcastChannel | null;
   #status: EngineStatus = IDLE;
   #bridge: Promise<void> | null = null;
+  readonly #persistence = new Persistence(() => this.#update({}));
 
   /** Use {@link createEngine}. */
   constructor(options: CheckedOptions) {
@@ -104,8 +107,8 @@ export class Engine extends EventTarget {
       },
       onLost: () => this.#indexLost(),
     });
-    this.#erasures = new BroadcastChannel(`whorl/${options.name}/erasures`);
-    this.#erasures.onmessage = () => this.#embedding.forget();
+    this.#erasures = openChannel(`whorl/${options.name}/erasures`);
+    if (this.#erasures !== null) this.#erasures.onmessage = () => this.#embedding.forget();
     const spawnArchive = () => this.#spawn('archive', archiveWorkerUrl);
     this.#archiving = new Archiving(this.#index.call, spawnArchive, this.#closing.signal);
     this.milvus = createMilvusClient((endpoint, body, call) => this.#milvus(endpoint, body, call));
@@ -142,6 +145,17 @@ export class Engine extends EventTarget {
   async open(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const store = await this.#index.call('status', {}, options);
     this.#update({ store });
+    void this.#persistence.look();
+  }
+
+  /**
+   * Asks the browser to keep this site's storage also when space gets scarce; some browsers ask the user.
+   * Resolves to whether it does, which `status.store.persisted` says, too. False is a normal answer.
+   *
+   * @throws WhorlError `aborted`, `closed`.
+   */
+  requestPersistence(options: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
+    return this.#persistence.request(this.#status, this.#closing.signal, options.signal);
   }
 
   /**
@@ -272,7 +286,7 @@ export class Engine extends EventTarget {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     this.#embedding.close();
-    this.#erasures.close();
+    this.#erasures?.close();
     // A worker that is not there has nothing to finish: none is started to be ended.
     if (this.#status.store !== null) {
       await this.#index.call('close', {}, { deadlineMs: 5_000 }).catch(() => {});
@@ -413,7 +427,7 @@ export class Engine extends EventTarget {
   }
 
   #update(change: Partial<EngineStatus>): void {
-    this.#status = { ...this.#status, ...change };
+    this.#status = this.#persistence.in({ ...this.#status, ...change });
     this.dispatchEvent(new Event('status'));
   }
 }

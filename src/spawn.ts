@@ -33,11 +33,15 @@ function whorlPolicy(): ScriptUrlPolicy | null {
 /**
  * A module worker cannot be constructed from another origin, but a module of one's own origin may
  * import from another: that is what a library served from a CDN needs. Pages that ship the workers
- * themselves never come here, so their CSP needs no `blob:`.
+ * themselves never come here, so their CSP needs no `blob:`. A sandboxed document has an origin of its own,
+ * whatever its address says; Chromium starts no module worker from a blob there, but one from a `data:` URL.
  */
 function sameOriginUrl(url: URL): { readonly url: string; readonly done: () => void } {
-  if (url.origin === location.origin) return { url: url.href, done: () => {} };
+  if (url.origin === self.origin) return { url: url.href, done: () => {} };
   const source = `import ${JSON.stringify(url.href)};`;
+  if (self.origin === 'null') {
+    return { url: `data:text/javascript,${encodeURIComponent(source)}`, done: () => {} };
+  }
   const blob = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   return { url: blob, done: () => URL.revokeObjectURL(blob) };
 }

@@ -35,7 +35,9 @@ export async function startStaticServer(
     requests.push(path);
     const page = pages[path.slice(1)];
     if (page !== undefined) {
-      response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'text/plain' }).end(page);
+      const type = TYPES[extname(path)] ?? 'text/plain';
+      response.writeHead(200, { 'content-type': type, 'access-control-allow-origin': '*' });
+      response.end(page);
       return;
     }
     const prefix = Object.keys(folders)

@@ -51,7 +51,9 @@ export function storageError(error: unknown, doing: Doing): unknown {
     return unavailableError('The browser cannot open the storage of this site', error);
   }
   if (isLostConnection(error)) return lostError(error, doing);
-  return new WhorlError('internal', `The storage failed: ${String(error)}.`, { cause: error });
+  return new WhorlError('internal', `The storage failed: ${String(error).replace(/\.$/, '')}.`, {
+    cause: error,
+  });
 }
 
 function fullError(cause: unknown): WhorlError {
@@ -71,7 +73,8 @@ function tooNewError(cause: unknown): WhorlError {
 }
 
 function unavailableError(what: string, cause: unknown): WhorlError {
-  return new WhorlError('storage_unavailable', `${what}: ${String(cause)}.`, { cause });
+  const said = String(cause).replace(/\.$/, '');
+  return new WhorlError('storage_unavailable', `${what}: ${said}.`, { cause });
 }
 
 const LOST: { readonly [doing in Doing]: string } = {
