@@ -210,12 +210,13 @@ export class Engine extends EventTarget {
   /**
    * Takes in a file of `export`: all of it or nothing. The file is not trusted: it is read in a worker of
    * its own, which is ended afterwards, and every byte of it is checked before anything is stored. Vectors
-   * of another model are embedded again in the background once a model runs.
+   * of another model are embedded again in the background once a model runs. Works in every tab.
    *
    * @throws WhorlError `invalid_option` (also where a name is taken), `archive_invalid`, `too_large`,
    * `storage_too_new` (a later format), `deadline` (over 2 s at one step, or 10 s and a second for each MiB
-   * in all), `not_leader`, `storage_full`, `worker_lost`, `aborted`, `closed`: with each of these nothing
-   * was imported. `outcome_unknown`: the storage was lost in the last step.
+   * in all), `not_leader` (the tab that writes cannot be asked), `storage_full`, `worker_lost`, `aborted`,
+   * `closed`: with each of these nothing was imported. `outcome_unknown`: the storage or the tab that writes
+   * was lost in the last step.
    */
   async import(
     file: Blob | ArrayBuffer | ArrayBufferView,

@@ -18,6 +18,33 @@ interface Proof {
   readonly arguments: readonly string[];
 }
 
+/** Projects, and the beginnings of the names of the files that have faults. */
+const FAULTS = [
+  ...['faults', 'browser', 'node', 'e2e'].flatMap((project) => ['--project', project]),
+  'test/faults/',
+  'test/kill/',
+  'test/browser/archive',
+  'test/browser/engine-pool',
+  'test/browser/erase-scan',
+  'test/browser/mirror',
+  'test/browser/store',
+  'test/browser/tabs',
+  'test/browser/worker-faults',
+  'test/contracts/idb-open',
+  'test/contracts/store',
+  'test/e2e/assets',
+  'test/e2e/onnx',
+  'test/unit/archive/',
+  'test/unit/index/idb-',
+  'test/unit/index/mirror',
+  'test/unit/index/quota',
+  'test/unit/index/tabs',
+  'test/unit/kernel/mutants',
+  'test/unit/shared/link',
+];
+/** How much of what `npm test` runs in short: mutants of saved graphs and of export files, sequences of tabs. */
+const LONG = { WHORL_MUTANTS: '10000', WHORL_TAB_RUNS: '20000' };
+
 export const PROOFS: ReadonlyMap<string, Proof> = new Map([
   [
     'sim',
@@ -40,7 +67,7 @@ export const PROOFS: ReadonlyMap<string, Proof> = new Map([
     {
       says: 'all faults in Chromium, in their long versions: runs are kills of a renderer',
       runs: 20,
-      arguments: ['--project', 'faults', '--project', 'browser'],
+      arguments: FAULTS,
     },
   ],
 ]);
@@ -70,6 +97,7 @@ function main(): number {
     cwd: ROOT,
     stdio: 'inherit',
     env: {
+      ...LONG,
       ...process.env,
       WHORL_FAULTS: 'all',
       WHORL_RUNS: String(runs),

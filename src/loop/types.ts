@@ -376,7 +376,10 @@ export interface LoopSummary {
  * can be written.
  */
 export interface Loop {
-  /** One turn: embed, retrieve, generate, judge, keep. Rejects with what the generator or the store says; nothing is kept then. */
+  /**
+   * One turn: embed, retrieve, generate, judge, keep. Rejects with what the generator or the store says, and
+   * with `invalid_request` where a record that it shows was deleted meanwhile; nothing is kept then.
+   */
   ask(question: string, options?: AskOptions): Promise<Turn>;
   /** Retrieval alone: the hits and why, nothing generated, nothing stored. */
   search(

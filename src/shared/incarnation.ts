@@ -5,6 +5,7 @@
 import * as Comlink from 'comlink';
 import { asWhorlError, WhorlError, type WireError } from './errors.ts';
 import { giveWay } from './give-way.ts';
+import { Patience } from './patience.ts';
 
 /** How a call ended on the far side. */
 export type Outcome = { readonly value: unknown } | { readonly error: WireError };
@@ -50,6 +51,9 @@ export interface IncarnationOptions {
 
 /** Milliseconds that a successor waits for one that was ended to let go of what it holds; it takes a few as a rule. */
 const GONE_MS = 1_000;
+/** Milliseconds after the first word in which a lock that is free needs a second witness, and how long that one has. */
+const EARLY_MS = 2_000;
+const WITNESS_MS = 500;
 
 export class Incarnation {
   readonly wire: Comlink.Remote<Wire>;
@@ -111,8 +115,25 @@ export class Incarnation {
     }
     const lock = `whorl-life-${crypto.randomUUID()}`;
     if (!(await this.wire.hold(lock))) return;
-    const gone = () => this.lose(this.#lostError('was ended from outside'));
+    const from = performance.now();
+    const gone = async (): Promise<void> => {
+      // Chromium clears the locks of an open page with its site's data; what is locked after that is free at once.
+      if (performance.now() - from < EARLY_MS && (await this.#answers())) return;
+      this.lose(this.#lostError('was ended from outside'));
+    };
     this.#gone = locks.request(lock, { signal: this.#lifeline.signal }, gone).catch(() => {});
+  }
+
+  /** Whether a ping is answered soon. */
+  #answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const patience = new Patience(WITNESS_MS, () => resolve(false));
+      const hear = (): void => {
+        patience.stop();
+        resolve(true);
+      };
+      this.wire.ping().then(hear, hear);
+    });
   }
 
   #startError(detail: string): WhorlError {

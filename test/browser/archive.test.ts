@@ -119,6 +119,26 @@ describe('a file of an engine', () => {
     expect(await engine.milvus.listCollections({})).toEqual(['taverns', 'inns']);
   });
 
+  test('is taken in by the tab that leads, whichever tab asks', async () => {
+    const source = await filled(700);
+    const file = await source.export();
+    const name = `archive-${crypto.randomUUID().slice(0, 8)}`;
+    const [leader, follower] = [await start({ name }), await start({ name })];
+    expect([leader, follower].map(({ status }) => status.store?.role)).toEqual([
+      'leader',
+      'follower',
+    ]);
+    const rows: number[] = [];
+    const onProgress = ({ stage, done }: { readonly stage: string; readonly done: number }) => {
+      if (stage === 'store') rows.push(done);
+    };
+    const { collections } = await follower.import(file, { onProgress });
+    expect(collections).toEqual([{ from: 'inns', name: 'inns', rows: 700, action: 'created' }]);
+    expect(rows.at(-1)).toBe(700);
+    expect(await bytesOf(await follower.export())).toEqual(await bytesOf(file));
+    expect(await all(leader)).toEqual(await all(source));
+  });
+
   test('is refused whole where a byte of it is not what it was, and the next one is taken', async () => {
     const source = await filled(200);
     const good = await bytesOf(await source.export());

@@ -60,8 +60,11 @@ export class Sweeper {
       const from = this.#monotonic();
       try {
         await job(pause, signal);
-      } finally {
         this.#spentMs += this.#monotonic() - from;
+      } catch (error) {
+        // What failed is likely to fail again: it is tried once a minute, however many calls come.
+        this.#spentMs = LONGEST_REST_MS;
+        throw error;
       }
     };
   }

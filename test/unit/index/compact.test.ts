@@ -1,5 +1,6 @@
 /** Tidying up while somebody waits. */
 import { expect, test } from 'vitest';
+import { WhorlError } from '../../../src/shared/errors.ts';
 import { MemoryDisk, MemoryStorage } from '../../../workers/index/storage/memory-storage.ts';
 import { openCore, SharedLock } from './core-fixture.ts';
 
@@ -140,5 +141,27 @@ test('who tidied long rests long: changes all over a collection do not fill the 
   expect(await rows()).toEqual([30]);
   await milvus.compact({ collectionName });
   expect(await rows()).toEqual([20]);
+  await core.close();
+});
+
+test('a page that cannot be tidied is told of, and not tried again with every call', async () => {
+  const { core, milvus, storage } = await opened();
+  let tries = 0;
+  const write = storage.write.bind(storage);
+  storage.write = (stores, body) => {
+    const isSweep = stores.includes('vectors') && !stores.includes('rows');
+    if (!isSweep) return write(stores, body);
+    tries += 1;
+    return Promise.reject(new WhorlError('storage_lost', 'A chunk is damaged.'));
+  };
+  await milvus.delete({ collectionName, filter: 'id < 10' });
+  await expect.poll(() => tries, { timeout: 3_000 }).toBe(1);
+  await milvus.delete({ collectionName, filter: 'id < 12' });
+  await new Promise((resolve) => setTimeout(resolve, 1_300));
+  await milvus.query({ collectionName, filter: 'id == 12' });
+  expect(tries).toBe(1);
+  expect(core.status()).toMatchObject({ modes: expect.arrayContaining(['background_failed']) });
+  // Whoever waits for it is told why it cannot be done.
+  await expect(milvus.compact({ collectionName })).rejects.toMatchObject({ code: 'storage_lost' });
   await core.close();
 });

@@ -164,7 +164,7 @@ function parseError(raw: unknown, depth: number): WireError {
   const deeper = depth < MAX_CAUSES && isObject(cause);
   return {
     code: (isCode ? code : 'internal') as WireError['code'],
-    message: String(message ?? '').slice(0, MAX_WORDS),
+    message: typeof message === 'string' ? message.slice(0, MAX_WORDS) : '',
     retryable: retryable === true,
     ...(count(milvusCode) ? { milvusCode: milvusCode as number } : {}),
     ...(count(retryAfterMs) ? { retryAfterMs: retryAfterMs as number } : {}),
