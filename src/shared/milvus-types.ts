@@ -103,6 +103,28 @@ export interface CreateCollectionBody extends OfCollection {
   readonly params?: { readonly [key: string]: JsonValue };
 }
 
+export interface OfIndex extends OfCollection {
+  readonly indexName: string;
+}
+
+export interface OfAlias extends InDatabase {
+  readonly aliasName: string;
+}
+
+export interface IndexDescription {
+  readonly fieldName: string;
+  readonly indexName: string;
+  /** As asked for; `params.actual` is what was built. */
+  readonly indexType: string;
+  readonly metricType: MetricType;
+  readonly indexState: 'Finished';
+  readonly failReason: string;
+  readonly totalRows: number;
+  readonly indexedRows: number;
+  readonly pendingRows: number;
+  readonly params: { readonly [key: string]: JsonValue };
+}
+
 export interface CollectionDescription {
   readonly collectionName: string;
   readonly collectionID: string;
@@ -215,6 +237,29 @@ export interface MilvusEndpoints {
     { readonly compactionID: number },
   ];
   'collections/get_compaction_state': [InDatabase & { readonly jobID: number }, CompactionState];
+  'collections/rename': [
+    OfCollection & { readonly newCollectionName: string; readonly newDbName?: string },
+    Record<string, never>,
+  ];
+  'collections/get_stats': [OfCollection, { readonly rowCount: number }];
+  'collections/flush': [OfCollection, Record<string, never>];
+  'collections/refresh_load': [OfCollection, Record<string, never>];
+  'indexes/create': [
+    OfCollection & { readonly indexParams: readonly IndexParams[] },
+    Record<string, never>,
+  ];
+  'indexes/drop': [OfIndex, Record<string, never>];
+  'indexes/list': [OfCollection, readonly string[]];
+  /** Null where no index has that name. */
+  'indexes/describe': [OfIndex, readonly IndexDescription[] | null];
+  'aliases/create': [OfCollection & OfAlias, Record<string, never>];
+  'aliases/alter': [OfCollection & OfAlias, Record<string, never>];
+  'aliases/drop': [OfAlias, Record<string, never>];
+  'aliases/list': [InDatabase & { readonly collectionName?: string }, readonly string[]];
+  'aliases/describe': [
+    OfAlias,
+    { readonly dbName: string; readonly collectionName: string; readonly aliasName: string },
+  ];
   /** Ours, and of no server: nothing of deleted rows is left in the storage and its copies when it is answered. */
   'whorl/scrub': [{ readonly collectionNames: readonly string[] }, Record<string, never>];
   'entities/insert': [
@@ -266,6 +311,19 @@ export interface MilvusClient {
   loadCollection: Method<'collections/load'>;
   releaseCollection: Method<'collections/release'>;
   getCollectionLoadState: Method<'collections/get_load_state'>;
+  renameCollection: Method<'collections/rename'>;
+  getCollectionStatistics: Method<'collections/get_stats'>;
+  flushCollection: Method<'collections/flush'>;
+  refreshLoad: Method<'collections/refresh_load'>;
+  createIndex: Method<'indexes/create'>;
+  dropIndex: Method<'indexes/drop'>;
+  listIndexes: Method<'indexes/list'>;
+  describeIndex: Method<'indexes/describe'>;
+  createAlias: Method<'aliases/create'>;
+  alterAlias: Method<'aliases/alter'>;
+  dropAlias: Method<'aliases/drop'>;
+  listAliases: Method<'aliases/list'>;
+  describeAlias: Method<'aliases/describe'>;
   compact: Method<'collections/compact'>;
   getCompactionState: Method<'collections/get_compaction_state'>;
   insert: Method<'entities/insert'>;

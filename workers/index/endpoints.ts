@@ -6,9 +6,11 @@ import type {
   MilvusEnvelope,
 } from '../../src/shared/milvus-types.ts';
 import type { EmbedProgress } from '../../src/shared/types.ts';
+import { alterAlias, createAlias, describeAlias, dropAlias, listAliases } from './aliases.ts';
 import type { Collection } from './collection.ts';
 import { compact, compactionState, scrub } from './compact.ts';
 import type { CoreEmbedder } from './embedder.ts';
+import { createIndexes, describeIndex, dropIndex, listIndexes } from './indexes.ts';
 import type { Ledger } from './ledger.ts';
 import {
   createCollection,
@@ -22,6 +24,7 @@ import {
 import { deleteRows, insertRows } from './mutate.ts';
 import { getRows, queryRows } from './read.ts';
 import { search } from './search.ts';
+import { collectionStats, flush, refreshLoad, renameCollection } from './upkeep.ts';
 
 export interface Clock {
   /** Milliseconds since 1970. */
@@ -85,6 +88,43 @@ const HANDLERS: Handlers = {
   'collections/get_compaction_state': async (scope, body) => ({
     data: await compactionState(scope, body),
   }),
+  'collections/rename': async (scope, body) => {
+    await renameCollection(scope, body);
+    return { data: {} };
+  },
+  'collections/get_stats': async (scope, body) => ({ data: await collectionStats(scope, body) }),
+  'collections/flush': async (scope, body) => {
+    await flush(scope, body);
+    return { data: {} };
+  },
+  'collections/refresh_load': async (scope, body) => {
+    await refreshLoad(scope, body);
+    return { data: {} };
+  },
+  'indexes/create': async (scope, body) => {
+    await createIndexes(scope, body);
+    return { data: {} };
+  },
+  'indexes/drop': async (scope, body) => {
+    await dropIndex(scope, body);
+    return { data: {} };
+  },
+  'indexes/list': async (scope, body) => ({ data: await listIndexes(scope, body) }),
+  'indexes/describe': async (scope, body) => ({ data: await describeIndex(scope, body) }),
+  'aliases/create': async (scope, body) => {
+    await createAlias(scope, body);
+    return { data: {} };
+  },
+  'aliases/alter': async (scope, body) => {
+    await alterAlias(scope, body);
+    return { data: {} };
+  },
+  'aliases/drop': async (scope, body) => {
+    await dropAlias(scope, body);
+    return { data: {} };
+  },
+  'aliases/list': async (scope, body) => ({ data: await listAliases(scope, body) }),
+  'aliases/describe': async (scope, body) => ({ data: await describeAlias(scope, body) }),
   'whorl/scrub': async (scope, body) => {
     await scrub(scope, body);
     return { data: {} };

@@ -40,6 +40,7 @@ export class Ledger {
   #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
   #byName = new Map<string, Collection>();
+  #byAlias = new Map<string, Collection>();
 
   private constructor(head: HeadRecord, ...[store, clock, onDemoted, quota]: LedgerParts) {
     this.store = store;
@@ -74,13 +75,14 @@ export class Ledger {
     return [...this.#byName.values()].sort((a, b) => a.record.id - b.record.id);
   }
 
+  /** By its name or by an alias. */
   find(name: string): Collection | undefined {
-    return this.#byName.get(name);
+    return this.#byName.get(name) ?? this.#byAlias.get(name);
   }
 
   /** The collection, or Milvus error 100. */
   require(name: string): Collection {
-    const found = this.#byName.get(name);
+    const found = this.find(name);
     if (found === undefined) {
       throw milvusError(100, `collection not found[database=default][collection=${name}]`);
     }
@@ -193,6 +195,14 @@ export class Ledger {
   #register({ collection, record, staged, also = [] }: Omit<Change, 'at'>): void {
     for (const each of also) this.#follow(each.collection, each.record);
     if (staged !== true) this.#follow(collection, record);
+    this.#nameAliases();
+  }
+
+  #nameAliases(): void {
+    this.#byAlias = new Map();
+    for (const collection of this.#byName.values()) {
+      for (const alias of collection.record.aliases ?? []) this.#byAlias.set(alias, collection);
+    }
   }
 
   #follow(id: number, record: CollectionRecord | null): void {
@@ -202,7 +212,11 @@ export class Ledger {
       if (known !== undefined) this.#byName.delete(known.name);
     } else if (known === undefined) {
       this.#byName.set(record.spec.name, new Collection(record));
-    } else known.advance(record);
+    } else {
+      this.#byName.delete(known.name);
+      known.advance(record);
+      this.#byName.set(known.name, known);
+    }
   }
 
   /** Reads in one consistent state; a follower's state is at least as new as the call. */
@@ -254,6 +268,7 @@ export class Ledger {
       }
     }
     for (const gone of before.values()) gone.drop();
+    this.#nameAliases();
   }
 
   /** Waits for what is queued, then lets go of memory and storage. */

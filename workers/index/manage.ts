@@ -42,8 +42,10 @@ export async function dropCollection(scope: CallScope, raw: unknown): Promise<vo
   const { ledger } = scope;
   await ledger.write(async () => {
     throwIfAborted(scope.signal);
-    const id = ledger.find(name)?.record.id;
-    if (id === undefined) return;
+    const known = ledger.find(name);
+    if (known === undefined) return;
+    if (known.name !== name) throw invalid(`cannot drop the collection via alias = ${name}`);
+    const { id } = known.record;
     await ledger.commit({ ...scope.call, kind: 'drop', collection: id, record: null });
     scope.embedder.erased?.('all');
   });
@@ -117,7 +119,7 @@ function describe(record: CollectionRecord): CollectionDescription {
       outputFieldNames: [output],
       params: structuredClone(params),
     })),
-    aliases: [],
+    aliases: [...(record.aliases ?? [])],
     indexes: spec.indexes.map(({ fieldName, indexName, metricType }) => ({
       fieldName,
       indexName,

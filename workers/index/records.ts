@@ -42,6 +42,8 @@ export interface CollectionRecord {
   readonly loaded: boolean;
   /** Row numbers given out; those of dead rows are not given out again. */
   readonly nextRow: number;
+  /** Further names. */
+  readonly aliases?: readonly string[];
   /** By name of the vector field. */
   readonly vectors: { readonly [field: string]: VectorSpace };
   /**
@@ -90,7 +92,9 @@ export type ChangeKind =
   | 'upsert'
   | 'delete'
   | 'reembed'
-  | 'import';
+  | 'import'
+  /** A name, an alias or an index. */
+  | 'alter';
 
 /** Store `log`, key: sequence. Holds no content of rows, so that what is deleted is gone. */
 export interface LogRecord {

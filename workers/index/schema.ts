@@ -241,6 +241,11 @@ export function dimensionOf(field: FieldSpec): number {
   return wholeNumber(field.dimension) ?? 0;
 }
 
+/** True when two creates ask for the same index. */
+export function sameIndex(a: VectorIndexSpec, b: VectorIndexSpec): boolean {
+  return canonical(a) === canonical(b);
+}
+
 /** True when two creates ask for the same collection. */
 export function sameSpec(a: CollectionSpec, b: CollectionSpec): boolean {
   return canonical(a) === canonical(b);

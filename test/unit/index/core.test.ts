@@ -270,7 +270,7 @@ describe('status and lifetime', () => {
       milvusCode: 1100,
       message: expect.stringContaining('groupingField'),
     });
-    await expect(core.milvus('indexes/create', {})).rejects.toMatchObject({ milvusCode: 10 });
+    await expect(core.milvus('partitions/create', {})).rejects.toMatchObject({ milvusCode: 10 });
     await expect(core.milvus('toString', {})).rejects.toMatchObject({ milvusCode: 10 });
     await expect(milvus.query(null as never)).rejects.toMatchObject({ milvusCode: 1801 });
   });

@@ -14,13 +14,20 @@ import type { Storage } from '../storage/storage.ts';
 import { wantedFilter } from '../wanted-filter.ts';
 
 const READS: ReadonlySet<string> = new Set([
+  'aliases/describe',
+  'aliases/list',
   'collections/describe',
+  'collections/flush',
   'collections/get_load_state',
+  'collections/get_stats',
   'collections/has',
   'collections/list',
+  'collections/refresh_load',
   'entities/get',
   'entities/query',
   'entities/search',
+  'indexes/describe',
+  'indexes/list',
   'whorl/candidates',
 ]);
 
