@@ -44,6 +44,15 @@ export const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
     },
   ],
   [
+    'mirror',
+    {
+      file: 'bench/mirror/main.ts',
+      says: 'what the second copy in OPFS costs inserts [--rounds 5] [--only small|large]',
+      peers: false,
+      missing: null,
+    },
+  ],
+  [
     'feedback',
     {
       file: 'bench/loop/feedback.ts',
