@@ -82,6 +82,8 @@ export class World {
   readonly #options: WorldOptions;
   readonly #locks = new SimLocks(this);
   #happenings: Happening[] = [];
+  /** Real milliseconds that are waited for what is not of this world, such as WebAssembly that is compiled. */
+  patienceMs = 0;
   now = 0;
 
   constructor(options: WorldOptions) {
@@ -100,6 +102,10 @@ export class World {
 
   /** Lets the next thing happen; false where nothing is left. */
   async step(): Promise<boolean> {
+    const until = performance.now() + this.patienceMs;
+    while (this.#happenings.length === 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     let next: Happening | undefined;
     for (const each of this.#happenings) if (next === undefined || each.at < next.at) next = each;
     if (next === undefined) return false;
@@ -262,7 +268,7 @@ interface Draft {
 
 function rowName(key: unknown): string {
   const [collection, bytes] = key as readonly [number, Uint8Array];
-  return `${collection}/${keyFromBytes(bytes, 'Int64')}`;
+  return `${collection}/${keyFromBytes(bytes, bytes.length === 8 ? 'Int64' : 'VarChar')}`;
 }
 
 /** The transaction, telling of the rows that it writes. */

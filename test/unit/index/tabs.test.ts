@@ -289,7 +289,8 @@ async function run(
   return world;
 }
 
-const RUNS = Number(process.env.WHORL_TAB_RUNS ?? 2_000);
+const MANY = process.env.WHORL_FAULTS === 'all' ? 20_000 : 2_000;
+const RUNS = Number(process.env.WHORL_TAB_RUNS ?? MANY);
 const SEED = process.env.WHORL_SEED === undefined ? {} : { seed: Number(process.env.WHORL_SEED) };
 
 describe('tabs over one storage', () => {
