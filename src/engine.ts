@@ -6,6 +6,7 @@
 import { alone } from './alone.ts';
 import { Archiving } from './archive/archiving.ts';
 import type { ExportOptions, ImportOptions } from './archive/options.ts';
+import { Bridge } from './embedder/bridge.ts';
 import { checkTexts } from './embedder/check-texts.ts';
 import type { SourceEvents } from './embedder/embed-source.ts';
 import { EmbedWorkers } from './embedder/embed-workers.ts';
@@ -22,7 +23,7 @@ import { openChannel } from './open-channel.ts';
 import { Persistence } from './persistence.ts';
 import { archiveWorkerUrl, embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
 import type { ImportResult } from './shared/archive-types.ts';
-import { isWhorlError, throwIfAborted } from './shared/errors.ts';
+import { isWhorlError } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
   MilvusCallOptions,
@@ -42,7 +43,6 @@ import type {
   EmbedResult,
   EngineStatus,
   IndexContract,
-  LanePort,
   LexicalHit,
 } from './shared/types.ts';
 import { spawnWorker } from './spawn.ts';
@@ -70,6 +70,7 @@ export class Engine extends EventTarget {
   readonly #options: CheckedOptions;
   readonly #index: Link<IndexContract>;
   readonly #embedding: Embedding;
+  readonly #bridge: Bridge;
   readonly #archiving: Archiving;
   readonly #erasing: Erasing;
   readonly #closing = new AbortController();
@@ -78,7 +79,6 @@ export class Engine extends EventTarget {
   /** Other engines of this name, and the index worker, say here that text was erased. */
   readonly #erasures: BroadcastChannel | null;
   #status: EngineStatus = IDLE;
-  #bridge: Promise<void> | null = null;
   readonly #persistence = new Persistence(() => this.#update({}));
 
   /** Use {@link createEngine}. */
@@ -90,10 +90,8 @@ export class Engine extends EventTarget {
       cacheBytes: options.embeddingCacheBytes,
       onStatus: (embedder) => this.#update({ embedder }),
       onRestart: () => this.#count('embed'),
-      onLane: (open) => void this.#joinLane(open),
-      onLost: () => {
-        this.#bridge = null;
-      },
+      onLane: (open) => void this.#bridge.add(open),
+      onLost: () => this.#bridge.drop(),
     });
     this.#index = new Link<IndexContract>({
       name: 'index worker',
@@ -107,6 +105,7 @@ export class Engine extends EventTarget {
       },
       onLost: () => this.#indexLost(),
     });
+    this.#bridge = new Bridge(this.#embedding, this.#index.call);
     this.#erasures = openChannel(`whorl/${options.name}/erasures`);
     if (this.#erasures !== null) this.#erasures.onmessage = () => this.#embedding.forget();
     const spawnArchive = () => this.#spawn('archive', archiveWorkerUrl);
@@ -170,7 +169,7 @@ export class Engine extends EventTarget {
     } = {},
   ): Promise<EmbedderInfo> {
     const info = await this.#embedding.wait(options);
-    await this.#join(options);
+    await this.#bridge.join(options.signal);
     return info;
   }
 
@@ -306,13 +305,13 @@ export class Engine extends EventTarget {
   ): Promise<MilvusEnvelope> {
     const how = { ...signalOf(options), onProgress: options.onProgress ?? (() => {}) };
     const call = () => this.#index.call('milvus', { endpoint, body }, how as CallOptions<never>);
-    const bridge = this.#bridge;
+    const bridge = this.#bridge.built;
     try {
       return await this.#watched(call());
     } catch (error) {
       // Nothing was written: text needs the model, so it is started and the call is made once more.
       if (!isWhorlError(error) || error.code !== 'embedder_unavailable') throw error;
-      await this.#mendBridge(bridge);
+      await this.#bridge.mend(bridge);
       await this.prepare(signalOf(options));
       return await this.#watched(call());
     } finally {
@@ -328,14 +327,6 @@ export class Engine extends EventTarget {
     } finally {
       this.#embedding.look();
     }
-  }
-
-  /** The index worker found no model behind the bridge: another one is wanted, unless there is one already. */
-  async #mendBridge(bridge: Promise<void> | null): Promise<void> {
-    if (bridge === null || this.#bridge !== bridge) return;
-    // The index worker may know of a death before the page does: this waits until the page knows, too.
-    await this.#embedding.check();
-    if (this.#bridge === bridge) this.#bridge = null;
   }
 
   #source(events: SourceEvents): EmbedWorkers | HostEmbedder {
@@ -354,43 +345,9 @@ export class Engine extends EventTarget {
     });
   }
 
-  /** Joins the running workers by fresh ports; once for each set of them. */
-  async #join(options: { readonly signal?: AbortSignal }): Promise<void> {
-    if (this.#bridge === null) {
-      const bridge = this.#connect();
-      this.#bridge = bridge;
-      bridge.catch(() => {
-        if (this.#bridge === bridge) this.#bridge = null;
-      });
-    }
-    await this.#bridge;
-    throwIfAborted(options.signal);
-  }
-
-  async #connect(): Promise<void> {
-    const lanes = await this.#embedding.ports();
-    const transfer = lanes.map(({ port }) => port);
-    await this.#index.call('connectEmbedder', { lanes }, { transfer });
-  }
-
-  /** A further lane joins the bridge that stands; one that is built later takes it in by itself. */
-  async #joinLane(open: () => Promise<LanePort>): Promise<void> {
-    const bridge = this.#bridge;
-    if (bridge === null) return;
-    try {
-      await bridge;
-      if (this.#bridge !== bridge) return;
-      const lane = await open();
-      const request = { lanes: [lane], more: true };
-      await this.#index.call('connectEmbedder', request, { transfer: [lane.port] });
-    } catch {
-      // The lane or the index worker is gone again: the other lanes go on, and the next bridge has all of them.
-    }
-  }
-
   #indexLost(): void {
     const wasOpen = this.#status.store !== null;
-    this.#bridge = null;
+    this.#bridge.drop();
     this.#update({ store: null });
     this.#count('index');
     // One that did not come up is not started again before somebody calls: it would fail the same way at once.
