@@ -3,12 +3,12 @@ import { expect } from 'vitest';
 import type { Ended, Model, Write } from './rows-model.ts';
 import { CREATE, NAME, type Tab } from './world.ts';
 
-/** `there`: confirmed. `either`: the tab died before it answered. */
+/** `there`: confirmed. `either`: the tab died before it answered, or the work itself says so. */
 export type Outcome = Ended['may'] | { readonly error: unknown };
 
 export async function outcomeOf(tab: Tab, work: () => Promise<unknown>): Promise<Outcome> {
   const ended = work().then(
-    (): Outcome => 'there',
+    (answer): Outcome => (answer === 'either' ? answer : 'there'),
     (error: unknown): Outcome => ({ error }),
   );
   return Promise.race([ended, tab.died.then((): Outcome => 'either')]);

@@ -1,7 +1,8 @@
 /** Every operation of the store as something that can be struck at each of its requests. */
 import { isWhorlError } from '../../src/shared/errors.ts';
 import type { MilvusRow } from '../../src/shared/milvus-types.ts';
-import { CREATE, NAME, type Tab, type World } from './world.ts';
+import { outcomeOf } from './calls.ts';
+import { CREATE, Died, NAME, type Tab, type World } from './world.ts';
 
 export const TEXTS = 'texts';
 
@@ -28,7 +29,7 @@ export const CREATE_TEXTS = {
 
 export interface Operation {
   readonly name: string;
-  /** In a tab that has just been opened: its caches are empty. */
+  /** In a tab that has just been opened: its caches are empty. Answers `either` where a tab died under it. */
   run(tab: Tab, world: World): Promise<unknown>;
   /** Brings the world into the state before; the default is {@link furnish}. What can wait still waits then. */
   readonly before?: (tab: Tab, world: World) => Promise<unknown>;
@@ -55,6 +56,21 @@ export async function furnish({ milvus }: Tab): Promise<void> {
   });
 }
 
+/** The same in a second tab, which is closed afterwards. */
+async function elsewhere(world: World, work: (tab: Tab) => Promise<unknown>): Promise<unknown> {
+  try {
+    const other = await world.open();
+    const outcome = await outcomeOf(other, () => work(other));
+    if (outcome === 'either') return outcome;
+    await outcomeOf(other, () => other.core.close());
+    if (typeof outcome === 'object') throw outcome.error;
+    return outcome;
+  } catch (error) {
+    if (error instanceof Died) return 'either';
+    throw error;
+  }
+}
+
 const more = [row(2, 8), row(5, 5), row(6, 6)];
 
 export const OPERATIONS: readonly Operation[] = [
@@ -77,6 +93,18 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: 'delete by filter',
     run: ({ milvus }) => milvus.delete({ collectionName: NAME, filter: 'n > 3' }),
+  },
+  {
+    name: 'insert through the tab that leads',
+    run: (_tab, world) =>
+      elsewhere(world, ({ milvus }) => milvus.insert({ collectionName: NAME, data: more })),
+  },
+  {
+    name: 'delete through the tab that leads',
+    run: (_tab, world) =>
+      elsewhere(world, ({ milvus }) =>
+        milvus.delete({ collectionName: NAME, filter: 'id in [1, 4]' }),
+      ),
   },
   { name: 'release', run: ({ milvus }) => milvus.releaseCollection({ collectionName: NAME }) },
   {
