@@ -1,5 +1,5 @@
 /**
- * `npx tsx tools/bench.ts mirror [--rounds 5] [--only small|large]`: what the mirror in OPFS costs. Inserts into a fresh store with
+ * `npm run bench:mirror -- [--rounds 5] [--only small|large]`: what the mirror in OPFS costs. Inserts into a fresh store with
  * and without it, in turns, in one page of Chromium: 1,000 calls of one row, and 10 calls of 1,000 rows, each
  * row with a text and 384 numbers. Closing, which brings the rest into the mirror, is part of the time.
  * Prints a table and a line of JSON.
