@@ -40,7 +40,7 @@ const NUMBERS = {
 
 const env = (import.meta as unknown as { readonly env: Readonly<Record<string, string>> }).env;
 const WHOLE = env.WHORL_FAULTS === 'all';
-const FIRST_SEED = Number(env.WHORL_SEED ?? 1);
+const FIRST_SEED = Number(env.WHORL_SEED || 1);
 const SEEDS = [FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2];
 
 afterEach(closeTabs);
