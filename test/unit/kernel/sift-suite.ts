@@ -68,7 +68,7 @@ export function describeSift(): void {
       }
     });
 
-    for (const dimension of [2, 16, 100, 1031, 4096]) {
+    for (const dimension of [64, 100, 1031, 4096]) {
       it(`dimension ${dimension}: no sum overflows, the nearest row is found`, async () => {
         const { vectors } = split({ ...DATA, rows: 300, dimension, clusters: 300 }, 0);
         // Rows of one sign everywhere, which make the largest sums there are.
@@ -93,7 +93,7 @@ export function describeSift(): void {
       for (const shape of [
         { ...DATA, offset: 50 },
         { ...DATA, offset: 3 },
-        { ...DATA, dimension: 4 },
+        { ...DATA, dimension: 63 },
       ]) {
         const { vectors, queries } = split(shape, 30);
         const { dimension } = shape;

@@ -3,6 +3,7 @@ import { describeBulk } from './bulk-suite.ts';
 import { describeCodesOnly } from './codes-suite.ts';
 import { describeCompaction } from './compact-suite.ts';
 import { describeExactScan } from './exact-suite.ts';
+import { describeExtremes } from './extremes-suite.ts';
 import { describeFilters, describeGraph, describeTrial } from './graph-suite.ts';
 import { describeHamming } from './hamming-suite.ts';
 import { describeRows } from './rows-suite.ts';
@@ -16,6 +17,7 @@ export function describeVectorIndex(mutants: number): void {
   describeBulk();
   describeCodesOnly();
   describeHamming();
+  describeExtremes();
   describeSift();
   describeCompaction();
   describeTrial();
