@@ -28,6 +28,7 @@ export default defineConfig({
             'dompurify',
             'eventsource-parser',
             'fast-check',
+            'fflate',
             'idb',
             'lit',
             'marked',
@@ -38,6 +39,11 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts', 'test/contracts/**/*.browser.test.ts'],
           testTimeout: 60_000,
+          // `npm run test:faults` asks for the long versions; a page sees no process.
+          env: {
+            WHORL_FAULTS: process.env.WHORL_FAULTS ?? '',
+            WHORL_SEED: process.env.WHORL_SEED ?? '',
+          },
           browser: {
             enabled: true,
             headless: true,
@@ -45,6 +51,22 @@ export default defineConfig({
             provider: playwright({ launchOptions: { executablePath, args: CHROMIUM_FLAGS } }),
             instances: [{ browser: 'chromium' }],
           },
+        },
+      },
+      {
+        test: {
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts', 'test/kill/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
         },
       },
       {

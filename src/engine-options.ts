@@ -46,10 +46,20 @@ export interface EngineOptions {
   readonly embeddingCacheBytes?: number;
   /** Default `indexeddb`; where the browser denies it, the engine keeps records in memory and `status.store` says `volatile`. */
   readonly storage?: 'indexeddb' | 'memory';
-  /** Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for each worker of the pool. */
+  /**
+   * Whether a second copy of the records is kept in the origin private file system, from which a database
+   * that the browser lost comes back (`status.store.mirroredThrough`). It takes about as much space again.
+   * Default true where the browser has such files; means nothing with `storage: 'memory'`.
+   */
+  readonly mirror?: boolean;
+  /**
+   * Workers made by the caller, for hosts that must choose their URLs themselves. `embed` is called once for
+   * each worker of the pool, `archive` once for each export and import.
+   */
   readonly workers?: {
     readonly embed?: () => Worker;
     readonly index?: () => Worker;
+    readonly archive?: () => Worker;
   };
   readonly signal?: AbortSignal;
 }
@@ -68,6 +78,7 @@ export interface CheckedOptions {
   readonly embedWorkers: number | null;
   readonly embeddingCacheBytes: number;
   readonly storage: 'indexeddb' | 'memory';
+  readonly mirror: boolean;
   readonly workers?: NonNullable<EngineOptions['workers']>;
   readonly signal?: AbortSignal;
 }
@@ -81,10 +92,11 @@ const KNOWN = new Set([
   'embedWorkers',
   'embeddingCacheBytes',
   'storage',
+  'mirror',
   'workers',
   'signal',
 ]);
-const WORKERS = new Set(['embed', 'index']);
+const WORKERS = new Set(['embed', 'index', 'archive']);
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const CACHE_BYTES = 32 * 2 ** 20;
 
@@ -100,6 +112,11 @@ function oneOf<T extends string>(name: string, value: string, choices: readonly 
 function whole(name: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw invalid(`"${name}" must be a whole number from ${least} to ${most}, not ${String(value)}.`);
+}
+
+function flag(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(`"${name}" must be true or false, not ${String(value)}.`);
 }
 
 function checkWorkers(workers: NonNullable<EngineOptions['workers']>): void {
@@ -162,6 +179,7 @@ export function checkOptions(options: EngineOptions, base: string): CheckedOptio
     embedWorkers: embedWorkers === undefined ? null : whole('embedWorkers', embedWorkers, 1, 4),
     embeddingCacheBytes: whole('embeddingCacheBytes', embeddingCacheBytes, 0, 2 ** 30),
     storage: oneOf('storage', options.storage ?? 'indexeddb', ['indexeddb', 'memory']),
+    mirror: flag('mirror', options.mirror ?? true),
     ...(options.workers ? { workers: options.workers } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   };

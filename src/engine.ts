@@ -2,17 +2,25 @@
  * The engine: starts the workers, owns their lifetime, and joins them with ports so that text goes from
  * the index worker to what embeds without visiting the page.
  */
+
+import { alone } from './alone.ts';
+import { Archiving } from './archive/archiving.ts';
+import type { ExportOptions, ImportOptions } from './archive/options.ts';
+import { checkTexts } from './embedder/check-texts.ts';
 import type { SourceEvents } from './embedder/embed-source.ts';
 import { EmbedWorkers } from './embedder/embed-workers.ts';
 import { Embedding } from './embedder/embedding.ts';
 import { HostEmbedder } from './embedder/host-embedder.ts';
 import { poolSize } from './embedder/pool-size.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
+import { type EraseAllRequest, Erasing } from './erasing.ts';
+import type { EraseRequest, EraseResult } from './loop/erase.ts';
 import { createLoop } from './loop/loop.ts';
 import type { Loop, LoopOptions, LoopStore } from './loop/types.ts';
 import { createMilvusClient } from './milvus/client.ts';
-import { embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
-import { isWhorlError, throwIfAborted, WhorlError } from './shared/errors.ts';
+import { archiveWorkerUrl, embedWorkerUrl, indexWorkerUrl, ortPlaces } from './places.ts';
+import type { ImportResult } from './shared/archive-types.ts';
+import { isWhorlError, throwIfAborted } from './shared/errors.ts';
 import { type Far, Link } from './shared/link.ts';
 import type {
   MilvusCallOptions,
@@ -43,8 +51,6 @@ const IDLE: EngineStatus = {
   restarts: { embed: 0, index: 0 },
 };
 
-/** Most texts a call; more belong into several calls, so that progress is kept. */
-const MAX_TEXTS = 65_536;
 /** Calls that take text out of the store, or may. */
 const ERASING: ReadonlySet<MilvusEndpoint> = new Set([
   'collections/drop',
@@ -62,6 +68,8 @@ export class Engine extends EventTarget {
   readonly #options: CheckedOptions;
   readonly #index: Link<IndexContract>;
   readonly #embedding: Embedding;
+  readonly #archiving: Archiving;
+  readonly #erasing: Erasing;
   readonly #closing = new AbortController();
   /** One for all loops: by it they know that they share what they write. */
   readonly #loopStore: LoopStore;
@@ -88,8 +96,8 @@ export class Engine extends EventTarget {
       name: 'index worker',
       spawn: () => this.#spawn('index', indexWorkerUrl),
       prepare: async (call) => {
-        const { name, storage, embeddingCacheBytes } = options;
-        const store = await call('open', { name, storage, embeddingCacheBytes });
+        const { name, storage, mirror, embeddingCacheBytes } = options;
+        const store = await call('open', { name, storage, mirror, embeddingCacheBytes });
         this.#update({ store });
         void this.#watchStore(call);
         void this.#watchEmbedding(call);
@@ -98,6 +106,8 @@ export class Engine extends EventTarget {
     });
     this.#erasures = new BroadcastChannel(`whorl/${options.name}/erasures`);
     this.#erasures.onmessage = () => this.#embedding.forget();
+    const spawnArchive = () => this.#spawn('archive', archiveWorkerUrl);
+    this.#archiving = new Archiving(this.#index.call, spawnArchive, this.#closing.signal);
     this.milvus = createMilvusClient((endpoint, body, call) => this.#milvus(endpoint, body, call));
     // What a loop replaces are its own rows: a rating must not make it forget the question.
     const own = createMilvusClient((endpoint, body, call) =>
@@ -106,8 +116,16 @@ export class Engine extends EventTarget {
     this.#loopStore = {
       ...own,
       candidates: this.#candidates.bind(this),
-      canWrite: () => this.#status.store?.role !== 'follower',
+      canWrite: () => !this.#status.store?.modes.includes('read_only'),
+      alone: (what, work, signal) => alone(`whorl/${options.name}/loop/${what}`, work, signal),
     };
+    this.#erasing = new Erasing({
+      name: options.name,
+      store: this.#loopStore,
+      milvus: this.milvus,
+      index: this.#index.call,
+      closing: this.#closing.signal,
+    });
   }
 
   /** A snapshot; never changes after it was read. */
@@ -178,6 +196,40 @@ export class Engine extends EventTarget {
     return hits;
   }
 
+  /**
+   * Collections as one file: schemas, rows and vectors, with their hashes. Equal content gives equal bytes.
+   * One state of the store, whoever writes meanwhile; writers wait while it is read. Works in every tab.
+   *
+   * @throws WhorlError `invalid_option`, `milvus` 100 (a collection that is not there), `too_large` (over
+   * 4 GiB: export fewer collections), `storage_lost`, `worker_lost`, `aborted`, `closed`.
+   */
+  export(options: ExportOptions = {}): Promise<Blob> {
+    return this.#archiving.export(options);
+  }
+
+  /**
+   * Takes in a file of `export`: all of it or nothing. The file is not trusted: it is read in a worker of
+   * its own, which is ended afterwards, and every byte of it is checked before anything is stored. Vectors
+   * of another model are embedded again in the background once a model runs. Works in every tab.
+   *
+   * @throws WhorlError `invalid_option` (also where a name is taken), `archive_invalid`, `too_large`,
+   * `storage_too_new` (a later format), `deadline` (over 2 s at one step, or 10 s and a second for each MiB
+   * in all), `not_leader` (the tab that writes cannot be asked), `storage_full`, `worker_lost`, `aborted`,
+   * `closed`: with each of these nothing was imported. `outcome_unknown`: the storage or the tab that writes
+   * was lost in the last step.
+   */
+  async import(
+    file: Blob | ArrayBuffer | ArrayBufferView,
+    options: ImportOptions = {},
+  ): Promise<ImportResult> {
+    try {
+      return await this.#archiving.import(file, options);
+    } finally {
+      // A collection may have been replaced: vectors of its texts are kept no longer.
+      if (options.onConflict === 'replace') this.#embedding.forget();
+    }
+  }
+
   /** A loop over one collection. Several may run side by side. */
   loop(options: LoopOptions): Loop {
     const isReady = () => this.#embedding.ready;
@@ -188,6 +240,31 @@ export class Engine extends EventTarget {
       embed: this.embed.bind(this),
     };
     return createLoop({ store: this.#loopStore, embedder }, options);
+  }
+
+  /**
+   * Erases records with their vectors and all that was made of them: stored answers whose lineage reaches
+   * them, turns that showed them, what was said of these, texts that enrichment wrote. Resolves when
+   * nothing of it is left in the storage, its mirror and the caches; then a new export has none of it,
+   * and files that were exported before are as they were. Safe to repeat after an error.
+   *
+   * @throws WhorlError `invalid_option`, `milvus` (100: no such collection, 1100: a wrong filter, 101: not
+   * loaded), `aborted`, `closed`, `storage_full`, `storage_lost`, `worker_lost`: the message says how far it came.
+   */
+  erase(request: EraseRequest): Promise<EraseResult> {
+    return this.#erasing.erase(request);
+  }
+
+  /**
+   * Erases all that this engine keeps: every collection, the mirror, the database, and vectors that are kept
+   * for texts; closes the engine. `confirm`: its name. Where another tab leads, its database stays, empty.
+   * The model's files are no records and stay.
+   *
+   * @throws WhorlError `invalid_option`, `aborted`, `closed`, or what the storage says; safe to repeat.
+   */
+  async eraseAll(request: EraseAllRequest): Promise<void> {
+    await this.#erasing.all(request);
+    await this.close();
   }
 
   /** Ends the workers after letting the store finish what it had acknowledged. */
@@ -328,7 +405,7 @@ export class Engine extends EventTarget {
     this.#update({ restarts: { ...restarts, [which]: restarts[which] + 1 } });
   }
 
-  #spawn(which: 'embed' | 'index', url: URL): Far {
+  #spawn(which: 'embed' | 'index' | 'archive', url: URL): Far {
     const own = this.#options.workers?.[which];
     if (!own) return spawnWorker(url, `whorl ${which}`);
     const worker = own();
@@ -339,17 +416,6 @@ export class Engine extends EventTarget {
     this.#status = { ...this.#status, ...change };
     this.dispatchEvent(new Event('status'));
   }
-}
-
-function checkTexts(texts: unknown): void {
-  if (!Array.isArray(texts))
-    throw new WhorlError('invalid_option', 'embed: "texts" must be a list.');
-  if (texts.length > MAX_TEXTS) {
-    const message = `embed: ${texts.length} texts are too many for one call; hand over at most ${MAX_TEXTS} at a time.`;
-    throw new WhorlError('invalid_option', message);
-  }
-  const wrong = texts.findIndex((text) => typeof text !== 'string');
-  if (wrong >= 0) throw new WhorlError('invalid_option', `embed: texts[${wrong}] is not a text.`);
 }
 
 function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {

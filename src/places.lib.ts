@@ -4,6 +4,7 @@
  */
 import type { OrtPlaces } from './shared/types.ts';
 
+export const archiveWorkerUrl = new URL('./archive.worker.js', import.meta.url);
 export const embedWorkerUrl = new URL('./embed.worker.js', import.meta.url);
 export const indexWorkerUrl = new URL('./index.worker.js', import.meta.url);
 

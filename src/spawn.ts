@@ -62,6 +62,7 @@ export function spawnWorker(url: URL, name: string): Far {
     const worker = new Worker(trusted as string, { type: 'module', name });
     return {
       endpoint: worker,
+      address: url.href,
       end: () => {
         worker.terminate();
         script.done();

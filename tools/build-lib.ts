@@ -1,5 +1,5 @@
 /**
- * Builds the npm package into `dist/lib`: `index.js`, the two workers (whole files, so that any
+ * Builds the npm package into `dist/lib`: `index.js`, the workers (whole files, so that any
  * bundler copies them as assets), ONNX Runtime beside them, the proxy, and the declarations.
  */
 import { execFileSync } from 'node:child_process';
@@ -51,6 +51,7 @@ rmSync(OUT, { recursive: true, force: true });
 await bundle({ index: 'src/index.ts' });
 await bundle({ 'embed.worker': 'workers/embed/worker.ts' });
 await bundle({ 'index.worker': 'workers/index/worker.ts' });
+await bundle({ 'archive.worker': 'workers/archive/worker.ts' });
 await bundle({ proxy: 'proxy/index.ts', 'proxy-node': 'proxy/node.ts' }, PROXY_DEPENDENCIES);
 mkdirSync(join(OUT, 'ort'), { recursive: true });
 for (const file of ORT) {

@@ -35,6 +35,11 @@ const TWO: Opening = { workers: 2, threads: 2 };
 /** A peer whose vectors are further off does not run the same model, and its time says nothing. */
 const LEAST_LIKENESS = 0.98;
 const LATENCY_ROUNDS = 3;
+/**
+ * Rounds of a workload to those that were asked for. A round of Q is over in half a second a side, so that a
+ * single disturbance moves its median; one of B takes as long as ten of D.
+ */
+const ROUNDS: Readonly<Record<WorkloadName, number>> = { Q: 3, D: 1, S: 2, B: 1 / 3 };
 const TOKENIZER_ROUNDS = 50;
 const PADDED_BATCH = 8;
 
@@ -85,8 +90,7 @@ async function contest(
     page,
     workload,
     sides,
-    // A round of B takes as long as ten of the others.
-    rounds: workload === 'B' ? Math.ceil(options.rounds / 3) : options.rounds,
+    rounds: Math.ceil(options.rounds * ROUNDS[workload]),
     texts: texts.workloads[workload],
     tokens: texts.tokens[workload],
   });

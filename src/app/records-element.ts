@@ -8,7 +8,7 @@ import { MAX_LENGTH } from './collection.ts';
 import { icons } from './icons.ts';
 import { LANGUAGE_NAMES, LANGUAGES } from './language.ts';
 import { draftOf, filterRecords } from './records.ts';
-import { isIndexed, type RecordItem } from './state.ts';
+import { isIndexed, isReadOnly, type RecordItem } from './state.ts';
 import { recordCard } from './views/ask.ts';
 import type { Scene } from './views/scene.ts';
 
@@ -72,9 +72,9 @@ export class RecordsElement extends LitElement {
   }
 
   #addButton({ words, state }: Scene): TemplateResult {
-    const mayWrite = isIndexed(state) && state.engine.store?.role === 'leader';
+    const mayWrite = isIndexed(state) && !isReadOnly(state);
     if (!mayWrite) {
-      const why = isIndexed(state) ? words.status.follower : words.records.notYet;
+      const why = isIndexed(state) ? words.status.readOnly : words.records.notYet;
       return html`<p class="meta">${why}</p>`;
     }
     return html`<button class="button" aria-expanded=${this.isAdding} @click=${() => this.#toggle()}>
@@ -125,7 +125,7 @@ export class RecordsElement extends LitElement {
 
   #remove({ words, session, state }: Scene, record: RecordItem): TemplateResult | typeof nothing {
     const { id } = record;
-    if (id === null || state.engine.store?.role !== 'leader') return nothing;
+    if (id === null || !state.engine.store || isReadOnly(state)) return nothing;
     if (this.doomed !== id) {
       return html`<button class="button quiet icon-only remove" data-record=${id}
         aria-label=${words.records.removeNamed(record.name)} title=${words.records.remove}

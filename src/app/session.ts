@@ -22,6 +22,7 @@ import {
   abilityOf,
   type Found,
   INITIAL,
+  isReadOnly,
   type Problem,
   type RecordItem,
   type TurnItem,
@@ -205,7 +206,7 @@ export class Session extends EventTarget {
     const before = this.#state.engine.store?.role;
     this.#set({ engine: this.#engine.status });
     const now = this.#state.engine.store?.role;
-    // The other tab is gone and this one may write: what it was waiting for can go on.
+    // The other tab is gone: what it was to fill is for this one to fill.
     if (before === 'follower' && now === 'leader') void this.#load();
     this.#askWaiting();
   };
@@ -235,6 +236,7 @@ export class Session extends EventTarget {
   async #begin(engine: AppEngine, missing: readonly RecordDraft[]): Promise<void> {
     this.#set({ loaded: true });
     const isReady = await this.#prepare();
+    // Both would fill it: the tab that leads does.
     if (engine.status.store?.role === 'follower') return this.#follow();
     if (isReady) await this.#fill(engine, missing);
   }
@@ -309,7 +311,7 @@ export class Session extends EventTarget {
 
   /** Whether a question that cannot be asked now will be answered later. */
   #mayWait(): boolean {
-    return this.#state.engine.store?.role !== 'follower';
+    return !isReadOnly(this.#state);
   }
 
   async #byWords(query: string, signal: AbortSignal): Promise<Found['items']> {

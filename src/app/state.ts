@@ -43,7 +43,7 @@ export interface RunningTurn {
   readonly draft: StopReason | null;
 }
 
-/** Hits without an answer: by words while there is no model, by meaning in a tab that only reads. */
+/** Hits without an answer: by words while there is no model, by meaning where nothing can be written. */
 export interface Found {
   readonly query: string;
   readonly by: 'words' | 'meaning';
@@ -102,14 +102,19 @@ export type Ability =
   | 'ask'
   /** Search by words; a question waits for the model. */
   | 'words'
-  /** Search by meaning; another tab writes. */
+  /** Search by meaning; nothing can be written here. */
   | 'read';
 
 export function abilityOf(state: AppState): Ability {
-  const { embedder, store } = state.engine;
+  const { embedder } = state.engine;
   if (state.indexing.state !== 'ready') return 'words';
-  if (store?.role === 'follower') return embedder.state === 'ready' ? 'read' : 'words';
+  if (isReadOnly(state)) return embedder.state === 'ready' ? 'read' : 'words';
   return embedder.state === 'ready' || embedder.state === 'failed' ? 'ask' : 'words';
+}
+
+/** Whether nothing can be written here; a tab that does not lead writes through the one that does. */
+export function isReadOnly({ engine }: AppState): boolean {
+  return engine.store?.modes.includes('read_only') ?? false;
 }
 
 /** Sentences of an answer, counted for the verdict in words. */

@@ -41,8 +41,8 @@ export class EmbedWorker implements Lane {
     this.#link = new Link<EmbedContract>({
       name: 'embed worker',
       // Making a session or running a long batch blocks its thread for seconds on a slow machine; one that
-      // was terminated is noticed by its lock, at once.
-      hungMs: BATCH_MS,
+      // was terminated is noticed by its lock, at once. Before the deadline, so that the next call finds another.
+      hungMs: BATCH_MS - 5_000,
       spawn,
       onLost: (error) => {
         this.#lost = error;

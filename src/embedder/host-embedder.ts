@@ -7,6 +7,7 @@ import { textDigest } from '../shared/text-digest.ts';
 import type {
   EmbedContract,
   EmbedderInfo,
+  EmbedProgress,
   EmbedRequest,
   EmbedResult,
   LanePort,
@@ -31,6 +32,7 @@ const NEVER = new AbortController().signal;
 
 export class HostEmbedder implements EmbedSource {
   readonly #embedder: Embedder;
+  readonly #patienceMs: number;
   readonly #queue: HostQueue;
   readonly #pool = new EmbedPool();
   readonly #lane: Lane = {
@@ -43,6 +45,7 @@ export class HostEmbedder implements EmbedSource {
   /** @param patienceMs For tests. Default 60,000. */
   constructor(embedder: Embedder, patienceMs = PATIENCE_MS) {
     this.#embedder = embedder;
+    this.#patienceMs = patienceMs;
     this.#queue = new HostQueue(patienceMs);
   }
 
@@ -76,8 +79,8 @@ export class HostEmbedder implements EmbedSource {
     this.#served = port1;
     serve<PortContract>(
       {
-        embed: async (request, { signal, transfer }) => {
-          const result = await this.#embed(request, { signal });
+        embed: async (request, { signal, transfer, report }) => {
+          const result = await this.#alive(this.#embed(request, { signal }), report);
           transfer([result.vectors.buffer as ArrayBuffer]);
           return result;
         },
@@ -86,6 +89,20 @@ export class HostEmbedder implements EmbedSource {
       port1,
     );
     return [{ id: 0, port: port2 }];
+  }
+
+  /**
+   * Shows life while a call waits: each call before it may take as long as the other side waits for a sign. What
+   * hangs is given up by the queue.
+   */
+  async #alive<T>(work: Promise<T>, report: (progress: never) => void): Promise<T> {
+    const show = () => report({ done: 0, total: 0 } satisfies EmbedProgress as never);
+    const timer = setInterval(show, this.#patienceMs / 4);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   expectBulk(): void {}

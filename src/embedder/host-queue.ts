@@ -1,5 +1,6 @@
 /** One call after the other, queries first: an embedder of the host is not asked to do two things at once. */
 import { abortedError, WhorlError } from '../shared/errors.ts';
+import { Patience } from '../shared/patience.ts';
 
 interface Waiting {
   readonly urgent: boolean;
@@ -9,6 +10,7 @@ interface Waiting {
 export class HostQueue {
   readonly #patienceMs: number;
   #waiting: Waiting[] = [];
+  /** How to end the calls that are not settled. */
   readonly #open = new Set<(error: WhorlError) => void>();
   #isBusy = false;
   #closed: WhorlError | null = null;
@@ -31,24 +33,26 @@ export class HostQueue {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     if (signal.aborted) return Promise.reject(abortedError(signal));
     return new Promise<T>((resolve, reject) => {
-      const stop = (): void => {
+      const end = (error: WhorlError): void => {
         this.#waiting = this.#waiting.filter((each) => each !== entry);
-        this.#open.delete(reject);
-        reject(abortedError(signal));
+        this.#open.delete(end);
+        signal.removeEventListener('abort', stop);
+        reject(error);
       };
+      const stop = (): void => end(abortedError(signal));
       const run = async (): Promise<void> => {
         try {
           resolve(await this.#bounded(work, signal));
         } catch (error) {
           reject(error);
         } finally {
-          this.#open.delete(reject);
+          this.#open.delete(end);
           signal.removeEventListener('abort', stop);
         }
       };
       const entry: Waiting = { urgent, run };
       signal.addEventListener('abort', stop, { once: true });
-      this.#open.add(reject);
+      this.#open.add(end);
       this.#waiting.push(entry);
       void this.#next();
     });
@@ -57,9 +61,7 @@ export class HostQueue {
   /** Rejects what runs, what waits and what comes. */
   close(error: WhorlError): void {
     this.#closed = error;
-    this.#waiting = [];
-    for (const reject of this.#open) reject(error);
-    this.#open.clear();
+    for (const end of [...this.#open]) end(error);
   }
 
   async #next(): Promise<void> {
@@ -74,16 +76,16 @@ export class HostQueue {
   }
 
   async #bounded<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let patience: Patience | undefined;
     const late = new Promise<never>((_, reject) => {
       const message = `The embedder gave no answer in ${this.#patienceMs} ms. Nothing was kept; try again.`;
       const expire = () => reject(new WhorlError('deadline', message, { retryable: true }));
-      timer = setTimeout(expire, this.#patienceMs);
+      patience = new Patience(this.#patienceMs, expire);
     });
     try {
       return await Promise.race([work(signal), late]);
     } finally {
-      clearTimeout(timer);
+      patience?.stop();
     }
   }
 }

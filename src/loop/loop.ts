@@ -6,6 +6,7 @@
 import { isWhorlError, throwIfAborted, WhorlError } from '../shared/errors.ts';
 import { type BaseCollection, baseCollection } from './collection.ts';
 import { enrich } from './enrich.ts';
+import { presentKeys } from './enrich-records.ts';
 import {
   contradicts,
   coverEntities,
@@ -206,7 +207,7 @@ class FeedbackLoop implements Loop {
     if (this.#parts.store.canWrite?.() ?? true) return;
     throw new WhorlError(
       'not_leader',
-      'Another tab writes to this storage, so that an answer could not be kept. Nothing was generated; ask there, or close it and try again.',
+      'Nothing can be written to the storage from here, so that an answer could not be kept. Nothing was generated; the status of the store says why.',
       { retryable: true },
     );
   }
@@ -338,6 +339,7 @@ class FeedbackLoop implements Loop {
   ): Promise<TurnRecord> {
     const admitted = draft.verdict.decision === 'admitted' && answer !== null && found.at !== null;
     const named = admitted ? { ...draft, generatedId: draft.id } : draft;
+    await this.#requireSources(draft, call);
     await watch.time('store', async () => {
       if (admitted) {
         const at = { vector: answer, space: found.at.space };
@@ -347,6 +349,19 @@ class FeedbackLoop implements Loop {
       await this.#memory.append(timed, found.learnt, found.at, call);
     });
     return { ...named, timings: watch.timings() };
+  }
+
+  /** A record that was deleted while its answer was written must not live on in the turn. */
+  async #requireSources({ hits }: TurnRecord, call: Call): Promise<void> {
+    const ids = hits.map(({ id }) => id);
+    const place = { store: this.#parts.store, base: await this.#collection(call.signal) };
+    const present = await presentKeys(place, ids, call);
+    if (ids.every((id) => present.has(id))) return;
+    throw new WhorlError(
+      'invalid_request',
+      'A record that this answer was written from was deleted meanwhile, so that neither the answer nor the turn was kept. Ask again.',
+      { retryable: true },
+    );
   }
 
   /** What the collection is like; read once, read again after a failure. */

@@ -27,10 +27,15 @@ export interface LoopStore
   /** Dense and lexical candidates in one call; the page's own store has it. */
   candidates(request: CandidatesRequest, options?: CallOptions): Promise<CandidatesResult>;
   /**
-   * False where a write would be refused, such as in a second tab: nothing is then generated that could
-   * not be kept. Absent: always true.
+   * False where a write would be refused, such as in a tab that cannot reach the one that writes: nothing is
+   * then generated that could not be kept. Absent: always true.
    */
   canWrite?(): boolean;
+  /**
+   * Runs work alone among all who share the store, in other tabs as well: what reads and then writes loses
+   * nothing to others between. Rejects with `aborted` while it waits. Absent: alone in this page only.
+   */
+  alone?<T>(name: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /** What the loop needs of an embedder. */
@@ -367,11 +372,14 @@ export interface LoopSummary {
 
 /**
  * A loop over one collection. All methods reject with `aborted` when their signal is, and with `closed`
- * after `close()`. `ask` and `enrich` reject with `not_leader`, before anything is generated, where another
- * tab writes.
+ * after `close()`. `ask` and `enrich` reject with `not_leader`, before anything is generated, where nothing
+ * can be written.
  */
 export interface Loop {
-  /** One turn: embed, retrieve, generate, judge, keep. Rejects with what the generator or the store says; nothing is kept then. */
+  /**
+   * One turn: embed, retrieve, generate, judge, keep. Rejects with what the generator or the store says, and
+   * with `invalid_request` where a record that it shows was deleted meanwhile; nothing is kept then.
+   */
   ask(question: string, options?: AskOptions): Promise<Turn>;
   /** Retrieval alone: the hits and why, nothing generated, nothing stored. */
   search(

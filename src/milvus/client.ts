@@ -16,6 +16,8 @@ export const MILVUS_METHODS = {
   loadCollection: 'collections/load',
   releaseCollection: 'collections/release',
   getCollectionLoadState: 'collections/get_load_state',
+  compact: 'collections/compact',
+  getCompactionState: 'collections/get_compaction_state',
   insert: 'entities/insert',
   upsert: 'entities/upsert',
   delete: 'entities/delete',

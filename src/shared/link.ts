@@ -17,11 +17,15 @@ import {
   abortedError,
   asWhorlError,
   fromWire,
+  isWhorlError,
   toWire,
   WhorlError,
-  type WireError,
 } from './errors.ts';
+import { type Far, Incarnation, type Outcome, platformLocks, type Wire } from './incarnation.ts';
+import { Patience } from './patience.ts';
 import type { CallContext, CallOptions, Contract } from './types.ts';
+
+export type { Far } from './incarnation.ts';
 
 type Request<M> = M extends (request: infer R) => unknown ? R : never;
 type Answer<M> = M extends (request: never) => infer A ? A : never;
@@ -33,21 +37,6 @@ export type Handlers<C extends Contract<C>> = {
     context: CallContext<never>,
   ) => Answer<C[K]> | Promise<Answer<C[K]>>;
 };
-
-type Outcome = { readonly value: unknown } | { readonly error: WireError };
-
-interface Wire {
-  invoke(
-    id: number,
-    method: string,
-    request: unknown,
-    report: ((progress: unknown) => void) | null,
-  ): Promise<Outcome>;
-  cancel(id: number): void;
-  ping(): true;
-  /** Holds a Web Lock for as long as this side lives; false where there are none. */
-  hold(name: string): Promise<boolean>;
-}
 
 /** Serves a contract on a worker scope or a port. Only own methods of `handlers` can be called. */
 export function serve<C extends Contract<C>>(
@@ -83,15 +72,6 @@ export function serve<C extends Contract<C>>(
   Comlink.expose(wire, endpoint);
 }
 
-/** The platform's locks, or undefined: Node has none, and a sandboxed frame may not touch them. */
-function platformLocks(): LockManager | undefined {
-  try {
-    return (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
-  } catch {
-    return undefined;
-  }
-}
-
 function holdForLife(name: string): Promise<boolean> {
   const locks = platformLocks();
   if (!locks) return Promise.resolve(false);
@@ -109,13 +89,6 @@ function handlerOf<C extends Contract<C>>(handlers: Handlers<C>, method: string)
     throw new WhorlError('internal', `There is no method "${method}" on this side of the link.`);
   }
   return handlers[method as keyof C];
-}
-
-/** A worker or a port, and how to end it. */
-export interface Far {
-  readonly endpoint: Comlink.Endpoint & EventTarget;
-  /** Ends the far side for good. */
-  end(): void;
 }
 
 export interface LinkOptions<C extends Contract<C>> {
@@ -136,133 +109,12 @@ export interface LinkOptions<C extends Contract<C>> {
 
 const DEADLINE_MS = 30_000;
 
-/** One far side, from its first message to its end. */
-class Incarnation {
-  readonly wire: Comlink.Remote<Wire>;
-  readonly #far: Far;
-  readonly #pending = new Set<(error: WhorlError) => void>();
-  readonly #onLost: (error: WhorlError) => void;
-  readonly #options: { readonly name: string; readonly pingMs: number; readonly hungMs: number };
-  #lost: WhorlError | null = null;
-  #started = false;
-  readonly #lifeline = new AbortController();
-  #missed = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(
-    far: Far,
-    options: { readonly name: string; readonly pingMs: number; readonly hungMs: number },
-    onLost: (error: WhorlError) => void,
-  ) {
-    this.#far = far;
-    this.#options = options;
-    this.#onLost = onLost;
-    this.wire = Comlink.wrap<Wire>(far.endpoint);
-    far.endpoint.addEventListener('error', this.#onError);
-    far.endpoint.addEventListener('messageerror', this.#onError);
-    far.endpoint.addEventListener('message', this.#onLife);
-  }
-
-  get alive(): boolean {
-    return this.#lost === null;
-  }
-
-  readonly #onLife = (): void => {
-    this.#started = true;
-    this.#missed = 0;
-  };
-
-  // A script that cannot be fetched, parsed or compiled gives an `error` event without a message.
-  readonly #onError = (event: Event): void => {
-    const detail = (event as { message?: string }).message;
-    const what = `${this.#started ? 'stopped' : 'could not be started'}${detail ? ` (${detail})` : ''}`;
-    const { message } = this.#lostError(what);
-    const code = this.#started ? 'worker_lost' : 'worker_start_failed';
-    this.lose(new WhorlError(code, message, { retryable: true }));
-  };
-
-  /** Learns of the far side's death by the release of its lock; resolves when the lock is held, or cannot be. */
-  async watchLife(): Promise<void> {
-    const locks = platformLocks();
-    if (!locks) return;
-    const lock = `whorl-life-${crypto.randomUUID()}`;
-    if (!(await this.wire.hold(lock))) return;
-    const gone = () => this.lose(this.#lostError('was ended from outside'));
-    locks.request(lock, { signal: this.#lifeline.signal }, gone).catch(() => {});
-  }
-
-  #lostError(how: string): WhorlError {
-    const message =
-      `The ${this.#options.name} ${how}. What was confirmed is kept; whether a change that was ` +
-      'under way is kept shows when it is read. The next call starts a fresh one.';
-    return new WhorlError('worker_lost', message, { retryable: true });
-  }
-
-  /** Rejects everything pending and ends the far side; once. */
-  lose(error: WhorlError): void {
-    if (this.#lost !== null) return;
-    this.#lost = error;
-    this.#lifeline.abort();
-    clearInterval(this.#timer);
-    this.#far.endpoint.removeEventListener('error', this.#onError);
-    this.#far.endpoint.removeEventListener('messageerror', this.#onError);
-    this.#far.endpoint.removeEventListener('message', this.#onLife);
-    this.#far.end();
-    for (const reject of [...this.#pending]) reject(error);
-    this.#pending.clear();
-    this.#onLost(error);
-  }
-
-  /** Ties a promise to the life of the far side. `work` may reject early by the function it is given. */
-  guard<T>(work: (reject: (error: WhorlError) => void) => Promise<T>): Promise<T> {
-    // It may have been lost while the caller waited for its turn: nothing would ever answer.
-    if (this.#lost !== null) return Promise.reject(this.#lost);
-    return new Promise<T>((resolve, reject) => {
-      const fail = (error: WhorlError): void => {
-        this.#pending.delete(fail);
-        if (this.#pending.size === 0) this.#rest();
-        reject(error);
-      };
-      this.#pending.add(fail);
-      this.#watch();
-      work(fail).then(
-        (value) => {
-          this.#pending.delete(fail);
-          if (this.#pending.size === 0) this.#rest();
-          resolve(value);
-        },
-        (error) => fail(asWhorlError(error)),
-      );
-    });
-  }
-
-  #watch(): void {
-    if (this.#timer !== undefined) return;
-    this.#missed = 0;
-    this.#timer = setInterval(() => this.#beat(), this.#options.pingMs);
-  }
-
-  #rest(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #beat(): void {
-    // Counted in beats, not by the clock: a page that was frozen or asleep must not end a healthy worker.
-    const silentMs = this.#missed * this.#options.pingMs;
-    if (silentMs > this.#options.hungMs) {
-      this.lose(this.#lostError(`has not answered for ${silentMs} ms and was ended`));
-      return;
-    }
-    this.#missed += 1;
-    this.wire.ping().catch(() => {});
-  }
-}
-
 /** Calls to a far side that is replaced when it is lost. */
 export class Link<C extends Contract<C>> {
   readonly #options: LinkOptions<C>;
   #current: { readonly far: Incarnation; readonly ready: Promise<void> } | null = null;
+  /** When the one before is really gone. */
+  #former: Promise<unknown> = Promise.resolve();
   #closed = false;
   #nextId = 1;
 
@@ -302,8 +154,9 @@ export class Link<C extends Contract<C>> {
     if (this.#closed) throw new WhorlError('closed', `The ${this.#options.name} was closed.`);
     if (this.#current?.far.alive) return this.#current;
     const { name, pingMs = 1_000, hungMs = 20_000, startMs = 15_000 } = this.#options;
-    const far = new Incarnation(this.#options.spawn(), { name, pingMs, hungMs }, (error) => {
+    const far = new Incarnation(this.#spawn(), { name, pingMs, hungMs }, (error) => {
       if (this.#current?.far === far) this.#current = null;
+      this.#former = far.gone;
       if (!this.#closed) this.#options.onLost?.(error);
     });
     const ready = this.#prepare(far, startMs);
@@ -312,31 +165,34 @@ export class Link<C extends Contract<C>> {
     return this.#current;
   }
 
+  #spawn(): Far {
+    try {
+      return this.#options.spawn();
+    } catch (cause) {
+      if (isWhorlError(cause)) throw cause;
+      const said = cause instanceof Error ? cause.message : String(cause);
+      const message = `The ${this.#options.name} could not be made (${said}). Nothing was changed; the next call tries again.`;
+      throw new WhorlError('worker_start_failed', message, { cause });
+    }
+  }
+
   async #prepare(far: Incarnation, startMs: number): Promise<void> {
     const { name, prepare } = this.#options;
-    await far.guard(
-      (reject) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(
-            () =>
-              reject(
-                new WhorlError(
-                  'worker_start_failed',
-                  `The ${name} gave no sign of life in ${startMs} ms.`,
-                  {
-                    retryable: true,
-                  },
-                ),
-              ),
-            startMs,
-          );
-          far.wire
-            .ping()
-            .then(() => resolve(), reject)
-            .finally(() => clearTimeout(timer));
-        }),
-    );
-    await far.guard(() => far.watchLife());
+    const former = this.#former;
+    let patience: Patience | undefined;
+    const first = far.guard((reject) => {
+      const message = `The ${name} gave no sign of life in ${startMs} ms. Nothing was changed; the next call tries again.`;
+      const end = () => reject(new WhorlError('worker_start_failed', message, { retryable: true }));
+      patience = new Patience(startMs, end);
+      return far.greet();
+    });
+    try {
+      await first;
+    } finally {
+      patience?.stop();
+    }
+    // Ended while it hung, it may hold its locks for a moment: its successor would find another in its place.
+    await former;
     await prepare?.((method, request, options = {}) => this.#invoke(far, method, request, options));
   }
 
@@ -349,39 +205,42 @@ export class Link<C extends Contract<C>> {
     if (options.signal?.aborted) throw abortedError(options.signal);
     const id = this.#nextId++;
     const { signal, deadlineMs = DEADLINE_MS, transfer = [], onProgress } = options;
-    const outcome = await far.guard<Outcome>((reject) => {
-      const expire = () => {
+    let leave = (): void => {};
+    const answered = far.guard<Outcome>((reject) => {
+      const giveUp = (error: WhorlError): void => {
         far.wire.cancel(id).catch(() => {});
-        const message = `"${method}" got no answer from the ${this.#options.name} in ${deadlineMs} ms.`;
-        reject(new WhorlError('deadline', message, { retryable: true }));
+        reject(error);
       };
-      let timer = startTimer(expire, deadlineMs);
-      const stop = () => {
-        clearTimeout(timer);
-        far.wire.cancel(id).catch(() => {});
-        reject(abortedError(signal));
-      };
+      const patience = new Patience(deadlineMs, () => giveUp(this.#late(method, deadlineMs)));
+      const stop = () => giveUp(abortedError(signal));
       signal?.addEventListener('abort', stop, { once: true });
+      leave = () => {
+        patience.stop();
+        signal?.removeEventListener('abort', stop);
+      };
       const report = Comlink.proxy((progress: unknown) => {
-        clearTimeout(timer);
-        timer = startTimer(expire, deadlineMs);
+        patience.renew();
         onProgress?.(progress as never);
       });
-      return far.wire
-        .invoke(id, method, Comlink.transfer(request, [...transfer]), onProgress ? report : null)
-        .finally(() => {
-          clearTimeout(timer);
-          signal?.removeEventListener('abort', stop);
-        });
+      const sent = Comlink.transfer(request, [...transfer]);
+      return far.wire.invoke(id, method, sent, onProgress ? report : null);
     });
-    if ('error' in outcome) throw fromWire(outcome.error);
-    return outcome.value as Answer<C[K]>;
+    try {
+      const outcome = await answered;
+      if ('error' in outcome) throw fromWire(outcome.error);
+      return outcome.value as Answer<C[K]>;
+    } finally {
+      // Also where nothing will ever answer: a caller's signal may outlive many workers.
+      leave();
+    }
   }
-}
 
-/** `setTimeout` treats what it cannot count to as 0: no timer then, so that Infinity means none. */
-function startTimer(expire: () => void, ms: number): ReturnType<typeof setTimeout> | undefined {
-  return ms > 0x7fffffff ? undefined : setTimeout(expire, ms);
+  #late(method: string, deadlineMs: number): WhorlError {
+    const message =
+      `"${method}" got no answer from the ${this.#options.name} in ${deadlineMs} ms and was cancelled; ` +
+      'whether a change that was under way is kept shows when it is read.';
+    return new WhorlError('deadline', message, { retryable: true });
+  }
 }
 
 /** Waits for a promise no longer than the signal allows; leaves no listener behind. */

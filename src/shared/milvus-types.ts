@@ -13,6 +13,7 @@ export type DataType =
   | 'Double'
   | 'VarChar'
   | 'JSON'
+  | 'Array'
   | 'FloatVector';
 
 export type MetricType = 'IP' | 'COSINE' | 'L2';
@@ -40,9 +41,17 @@ export interface FieldSchema {
   readonly elementTypeParams?: {
     /** VarChar: bytes of UTF-8, 1..65,535. */
     readonly max_length?: number | string;
+    /** Array: most elements, 1..4,096. */
+    readonly max_capacity?: number | string;
     /** FloatVector: 2..32,768. */
     readonly dim?: number | string;
   };
+  /** Array: the type of its elements, a scalar type but JSON. */
+  readonly elementDataType?: DataType;
+  /** Whether a value may be null or left out. Not for keys and vectors. Default false. */
+  readonly nullable?: boolean;
+  /** Taken where a row has no value, or null. Not for keys, vectors, JSON and Array. */
+  readonly defaultValue?: string | number | bigint | boolean;
   readonly description?: string;
 }
 
@@ -109,6 +118,9 @@ export interface CollectionDescription {
     readonly partitionKey: boolean;
     readonly clusteringKey: boolean;
     readonly nullable: boolean;
+    /** Array: the type of its elements. */
+    readonly elementType?: DataType;
+    readonly defaultValue?: JsonValue;
     readonly description: string;
     readonly params?: readonly { readonly key: string; readonly value: string }[];
   }[];
@@ -131,8 +143,15 @@ export interface InsertBody extends OfCollection {
   readonly partitionName?: string;
 }
 
+/** What stands for a `{name}` of a filter. It is data: nothing of it is read as a part of the filter. */
+export type TemplateValue = string | number | bigint | boolean | readonly TemplateValue[];
+
+/** Values for the `{name}` of a filter, by name. */
+export type ExprParams = { readonly [name: string]: TemplateValue };
+
 export interface DeleteBody extends OfCollection {
   readonly filter: string;
+  readonly exprParams?: ExprParams;
   readonly partitionName?: string;
 }
 
@@ -143,6 +162,7 @@ export interface GetBody extends OfCollection {
 
 export interface QueryBody extends OfCollection {
   readonly filter?: string;
+  readonly exprParams?: ExprParams;
   /** 1..16,384; default 100. */
   readonly limit?: number;
   readonly offset?: number;
@@ -154,6 +174,7 @@ export interface SearchBody extends OfCollection {
   readonly data: readonly (VectorValue | string)[];
   readonly annsField?: string;
   readonly filter?: string;
+  readonly exprParams?: ExprParams;
   /** 1..16,384; default 100. */
   readonly limit?: number;
   readonly offset?: number;
@@ -168,6 +189,14 @@ export interface SearchBody extends OfCollection {
 /** A hit: primary key under its field's name, `distance`, and the output fields beside them. */
 export type SearchHit = MilvusRow & { readonly distance: number };
 
+export interface CompactionState {
+  readonly compactionID: number;
+  readonly state: string;
+  readonly executingPlanNumber: number;
+  readonly timeoutPlanNumber: number;
+  readonly completedPlanNumber: number;
+}
+
 /** Endpoint (path after `/v2/vectordb/`) to body and `data`. */
 export interface MilvusEndpoints {
   'collections/create': [CreateCollectionBody, Record<string, never>];
@@ -181,6 +210,13 @@ export interface MilvusEndpoints {
     OfCollection,
     { readonly loadState: string; readonly loadProgress?: number; readonly message?: string },
   ];
+  'collections/compact': [
+    OfCollection & { readonly isClustering?: boolean },
+    { readonly compactionID: number },
+  ];
+  'collections/get_compaction_state': [InDatabase & { readonly jobID: number }, CompactionState];
+  /** Ours, and of no server: nothing of deleted rows is left in the storage and its copies when it is answered. */
+  'whorl/scrub': [{ readonly collectionNames: readonly string[] }, Record<string, never>];
   'entities/insert': [
     InsertBody,
     { readonly insertCount: number; readonly insertIds: readonly string[] },
@@ -230,6 +266,8 @@ export interface MilvusClient {
   loadCollection: Method<'collections/load'>;
   releaseCollection: Method<'collections/release'>;
   getCollectionLoadState: Method<'collections/get_load_state'>;
+  compact: Method<'collections/compact'>;
+  getCompactionState: Method<'collections/get_compaction_state'>;
   insert: Method<'entities/insert'>;
   upsert: Method<'entities/upsert'>;
   delete: Method<'entities/delete'>;

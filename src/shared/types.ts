@@ -1,6 +1,12 @@
 /**
  * The nouns that both threads know, and the contracts of the two workers. Types only.
  */
+import type {
+  ArchivedCollection,
+  ImportResult,
+  ReadOutRequest,
+  TakeInRequest,
+} from './archive-types.ts';
 import type { ErrorCode } from './errors.ts';
 import type { MilvusEndpoint, MilvusEnvelope, MilvusRow } from './milvus-types.ts';
 
@@ -158,6 +164,8 @@ export interface IndexOpenRequest {
   /** Database name; one engine and one leader per name and origin. */
   readonly name: string;
   readonly storage: 'indexeddb' | 'memory';
+  /** Whether a second copy of the records is kept in the origin private file system. Default true. */
+  readonly mirror?: boolean;
   /** Bytes of vectors that are kept for texts embedded before; 0 for none. Default 0. */
   readonly embeddingCacheBytes?: number;
 }
@@ -182,6 +190,12 @@ export type StoreMode =
   | 'lost'
   | 'background_failed';
 
+/** What this site stores and may store, as the browser estimates it; bytes. */
+export interface StorageUsage {
+  readonly bytes: number;
+  readonly quota: number;
+}
+
 /** How far what is written can be trusted to stay. */
 export interface StoreStatus {
   readonly storage: 'indexeddb' | 'memory';
@@ -189,8 +203,20 @@ export interface StoreStatus {
   readonly durability: 'durable' | 'volatile';
   readonly role: 'leader' | 'follower';
   readonly collections: number;
+  /**
+   * Sequence of the last change that is in the mirror, on the disk: nothing up to it is lost with the
+   * database. Null: none is, or another tab keeps the mirror. Absent where no mirror is kept.
+   */
+  readonly mirroredThrough?: number | null;
   /** In the order of {@link StoreMode}; empty when all is well. */
   readonly modes: readonly StoreMode[];
+  /** While the mode `quota` lasts; absent where the browser does not say it. */
+  readonly usage?: StorageUsage;
+  /**
+   * Whether the browser keeps this site's storage when space gets scarce. False, the default of browsers: as
+   * long as it can. Absent where nothing is stored, or the browser does not say it.
+   */
+  readonly persisted?: boolean;
   readonly why?: string;
 }
 
@@ -276,6 +302,12 @@ export interface IndexContract {
     readonly query: string;
     readonly limit: number;
   }): { readonly hits: LexicalHit[] };
+  /** Collections for an archive, in one state of the store. */
+  readOut(request: ReadOutRequest): { readonly collections: readonly ArchivedCollection[] };
+  /** Takes in the collections of an archive that was checked: all of them or none. */
+  takeIn(request: TakeInRequest): ImportResult;
+  /** Closes the store and, where this tab leads, removes its mirror and its database. */
+  destroy(request: Record<string, never>): void;
   /** Flushes and lets go of storage and lock. */
   close(request: Record<string, never>): void;
 }

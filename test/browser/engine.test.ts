@@ -103,6 +103,9 @@ class Workers {
       },
       candidates: never,
       lexical: never,
+      destroy: () => {},
+      readOut: never,
+      takeIn: never,
       close: () => {},
     };
   }
@@ -156,8 +159,10 @@ describe('the engine', () => {
     expect(await engine.milvus.listCollections({})).toEqual([]);
     expect(engine.status.store).toEqual(STORE);
     // Also the store that a call has started says what becomes of it.
-    await expect.poll(() => workers.tell({ ...STORE, role: 'follower' })).toBe(true);
-    await expect.poll(() => engine.status.store?.role).toBe('follower');
+    await expect
+      .poll(() => workers.tell({ ...STORE, role: 'follower', modes: ['read_only'] }))
+      .toBe(true);
+    await expect.poll(() => engine.status.store?.modes).toEqual(['read_only']);
     // A loop knows it, too: an answer that could not be kept is not paid for.
     const loop = engine.loop({ collectionName: 'c', textField: 't', generator: extractive() });
     await expect(loop.ask('Ale?')).rejects.toMatchObject({ code: 'not_leader' });

@@ -1,9 +1,7 @@
 /** The index worker as a page has it: real worker, IndexedDB, Web Locks, and a port to an embedder. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { createMilvusClient } from '../../src/milvus/client.ts';
-import { Link, serve } from '../../src/shared/link.ts';
-import type { EmbedContract, IndexContract, StoreStatus } from '../../src/shared/types.ts';
 import { LetterEmbedder } from '../unit/index/core-fixture.ts';
+import { closeTabs, freshName as fresh, openTab, statusOf as status } from './open-tab.ts';
 
 const collectionName = 'inns';
 const INNS = {
@@ -31,65 +29,7 @@ const DATA = [
   { id: '9007199254740993', text: 'The Green Dragon' },
 ];
 
-interface Tab {
-  readonly index: Link<IndexContract>;
-  readonly milvus: ReturnType<typeof createMilvusClient>;
-  readonly workers: Worker[];
-  connect(embedder: LetterEmbedder): Promise<void>;
-}
-
-const tabs: Tab[] = [];
-
-/** A page's side of one tab: the link, and what an engine does with it. */
-function openTab(name: string, storage: 'indexeddb' | 'memory' = 'indexeddb'): Tab {
-  const workers: Worker[] = [];
-  const index = new Link<IndexContract>({
-    name: 'index worker',
-    spawn: () => {
-      const url = new URL('../../workers/index/worker.ts', import.meta.url);
-      const worker = new Worker(url, { type: 'module' });
-      workers.push(worker);
-      return { endpoint: worker, end: () => worker.terminate() };
-    },
-    prepare: async (call) => {
-      await call('open', { name, storage });
-    },
-  });
-  const tab: Tab = {
-    index,
-    workers,
-    milvus: createMilvusClient((endpoint, body, { signal, onProgress } = {}) =>
-      index.call('milvus', { endpoint, body }, {
-        ...(signal ? { signal } : {}),
-        ...(onProgress ? { onProgress } : {}),
-      } as never),
-    ),
-    connect: async (embedder) => {
-      const { port1, port2 } = new MessageChannel();
-      serve<Pick<EmbedContract, 'embed' | 'info'>>(
-        {
-          embed: (request, { signal }) => embedder.embed(request, { signal }),
-          info: () => ({ fingerprint: embedder.fingerprint }) as never,
-        },
-        port1,
-      );
-      await index.call(
-        'connectEmbedder',
-        { lanes: [{ id: 1, port: port2 }] },
-        { transfer: [port2] },
-      );
-    },
-  };
-  tabs.push(tab);
-  return tab;
-}
-
-afterEach(() => {
-  for (const tab of tabs.splice(0)) tab.index.close();
-});
-
-const fresh = () => `browser-${crypto.randomUUID()}`;
-const status = (tab: Tab): Promise<StoreStatus> => tab.index.call('status', {});
+afterEach(closeTabs);
 
 describe('the index worker', () => {
   test('text needs a model; with one, rows are stored, searched, and there after a worker death', async () => {
@@ -115,11 +55,12 @@ describe('the index worker', () => {
     await tab.connect(new LetterEmbedder());
     expect(await search()).toEqual(before);
     expect(tab.workers.length).toBe(2);
-    expect(await status(tab)).toEqual({
+    expect(await status(tab)).toMatchObject({
       storage: 'indexeddb',
       durability: 'durable',
       role: 'leader',
       collections: 1,
+      modes: [],
     });
   });
 
@@ -139,38 +80,11 @@ describe('the index worker', () => {
     expect(await status(tab)).toMatchObject({ storage: 'memory', durability: 'volatile' });
   });
 
-  test('two tabs: the second reads, is refused to write, and takes over when the first dies', async () => {
-    const name = fresh();
-    const first = openTab(name);
-    await first.connect(new LetterEmbedder());
-    await first.milvus.createCollection(INNS);
-    const second = openTab(name);
-    await second.connect(new LetterEmbedder());
-    expect((await status(second)).role).toBe('follower');
-    await first.milvus.insert({ collectionName, data: DATA });
-    const read = () => second.milvus.query({ collectionName, filter: '', outputFields: ['text'] });
-    expect((await read()).map((row) => row.text)).toEqual(DATA.map((row) => row.text));
-    const write = () => second.milvus.insert({ collectionName, data: [{ id: 3, text: 'x' }] });
-    await expect(write()).rejects.toMatchObject({ code: 'not_leader' });
-    const roles: string[] = [];
-    const watching = second.index.call('watch', {}, {
-      deadlineMs: 2 ** 31 - 1,
-      onProgress: (next: StoreStatus) => roles.push(next.role),
-    } as never);
-    watching.catch(() => {});
-    const from = performance.now();
-    first.workers[0]?.terminate();
-    await expect.poll(() => roles, { interval: 10, timeout: 2_000 }).toEqual(['leader']);
-    expect(performance.now() - from).toBeLessThan(1_000);
-    await write();
-    expect((await read()).length).toBe(3);
-  });
-
   test('a later version in another tab: ours lets go, says so, and is refused when opened again', async () => {
     const name = fresh();
     const tab = openTab(name);
     await tab.milvus.createCollection(INNS);
-    const upgrade = indexedDB.open(`whorl/${name}`, 2);
+    const upgrade = indexedDB.open(`whorl/${name}`, 1_000);
     const upgraded = await new Promise<IDBDatabase>((resolve, reject) => {
       upgrade.onsuccess = () => resolve(upgrade.result);
       upgrade.onblocked = () => reject(new Error('our connection did not close'));

@@ -11,6 +11,8 @@ function tag(_: string, value: unknown): unknown {
   if (typeof value === 'bigint') return { $bigint: String(value) };
   if (value instanceof ArrayBuffer) return { $buffer: [...new Uint8Array(value)] };
   if (value instanceof Uint8Array) return { $bytes: [...value] };
+  if (value instanceof Uint32Array) return { $words: [...value] };
+  if (value instanceof Float64Array) return { $doubles: [...value] };
   return value;
 }
 
@@ -19,6 +21,8 @@ function untag(_: string, value: unknown): unknown {
   if ('$bigint' in value) return BigInt(value.$bigint as string);
   if ('$buffer' in value) return Uint8Array.from(value.$buffer as number[]).buffer;
   if ('$bytes' in value) return Uint8Array.from(value.$bytes as number[]);
+  if ('$words' in value) return Uint32Array.from(value.$words as number[]);
+  if ('$doubles' in value) return Float64Array.from(value.$doubles as number[]);
   return value;
 }
 

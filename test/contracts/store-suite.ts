@@ -2,9 +2,10 @@
  * What every storage must do, and what the store on it promises: run over memory, over a fake IndexedDB
  * in Node and over the real one in Chromium.
  */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { LeaderLock } from '../../workers/index/leader.ts';
-import type { Storage, StorageKey } from '../../workers/index/storage/storage.ts';
+import type { Storage, StorageKey, WriteTransaction } from '../../workers/index/storage/storage.ts';
 import { LetterEmbedder, openCore, SharedLock, type TestCore } from '../unit/index/core-fixture.ts';
 
 /** One place where data stays between openings. */
@@ -47,6 +48,7 @@ const ROWS = [
 export function storeSuite(name: string, makePlace: () => Place): void {
   describe(`storage: ${name}`, () => {
     storageTests(makePlace);
+    atomicityTests(makePlace);
   });
   describe(`store on ${name}`, () => {
     storeTests(makePlace);
@@ -157,6 +159,157 @@ function storageTests(makePlace: () => Place): void {
       code: 'closed',
     });
   });
+}
+
+function atomicityTests(makePlace: () => Place): void {
+  test('a limit of 0 is none, and a range between keys is empty', async () => {
+    const storage = await makePlace().open();
+    await storage.write(['log'], async (tx) => {
+      tx.put('log', 1, 'a');
+      tx.put('log', 5, 'b');
+      tx.deleteRange('log', { lower: 2, upper: 4 });
+      tx.delete('log', 3);
+    });
+    const scan = (lower: number, upper: number, limit?: number) =>
+      storage.read(['log'], (tx) => tx.scan('log', { lower, upper }, limit));
+    expect(await scan(1, 5, 0)).toEqual([]);
+    expect(await scan(2, 4)).toEqual([]);
+    expect((await scan(1, 5)).length).toBe(2);
+    storage.close();
+  });
+
+  test('what cannot be stored fails the whole write, and the next one works', async () => {
+    const storage = await makePlace().open();
+    const bad = storage.write(['rows', 'log'], async (tx) => {
+      tx.put('log', 1, 'x');
+      tx.put('rows', [1, bytes(1)], () => {});
+    });
+    await expect(bad).rejects.toBeInstanceOf(Error);
+    expect(await storage.read(['log'], (tx) => tx.scan('log', null))).toEqual([]);
+    await storage.write(['log'], async (tx) => tx.put('log', 1, 'y'));
+    expect(await storage.read(['log'], (tx) => tx.get('log', 1))).toBe('y');
+    storage.close();
+  });
+
+  test('reads and writes over a common store run in the order in which they were started', async () => {
+    const storage = await makePlace().open();
+    const seen: unknown[] = [];
+    const all: Promise<unknown>[] = [];
+    for (let n = 1; n <= 10; n++) {
+      all.push(storage.write(['head', 'log'], async (tx) => tx.put('head', 'n', n)));
+      all.push(storage.read(['head'], async (tx) => seen.push(await tx.get('head', 'n'))));
+    }
+    await Promise.all(all);
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    storage.close();
+  });
+
+  test('a body that throws at once changes nothing and hurts nobody beside it', async () => {
+    const storage = await makePlace().open();
+    const bodies = Array.from({ length: 8 }, (_, n) =>
+      storage.write(['log'], (tx) => {
+        tx.put('log', n, n);
+        if (n % 2 === 1) throw new Error(`no ${n}`);
+        return Promise.resolve(n);
+      }),
+    );
+    const ends = await Promise.allSettled(bodies);
+    expect(ends.map((end) => end.status === 'fulfilled')).toEqual(
+      Array.from({ length: 8 }, (_, n) => n % 2 === 0),
+    );
+    const left = await storage.read(['log'], (tx) => tx.scan('log', null));
+    expect(left.map(({ key }) => key)).toEqual([0, 2, 4, 6]);
+    storage.close();
+  });
+
+  test('a probe leaves nothing', async () => {
+    const storage = await makePlace().open();
+    await storage.probe?.(65_536);
+    expect(await storage.read(['head'], (tx) => tx.scan('head', null))).toEqual([]);
+    storage.close();
+  });
+
+  test('random transactions, some of them given up, come to what a sorted list says', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(transaction, { maxLength: 8 }), async (transactions) => {
+        const storage = await makePlace().open();
+        let model: Model = new Map();
+        for (const { steps, fails } of transactions) {
+          let next: Model = model;
+          const write = storage.write(['rows'], async (tx) => {
+            next = model;
+            for (const each of steps) next = await applyStep(tx, each, next);
+            if (fails) throw new Error('given up');
+          });
+          if (fails) await expect(write).rejects.toThrow('given up');
+          else {
+            await write;
+            model = next;
+          }
+          const found = await storage.read(['rows'], (tx) => tx.scan('rows', null));
+          expect(found.map(({ key, value }) => [key, value])).toEqual([...model].sort(byKey));
+        }
+        storage.close();
+      }),
+      { numRuns: 40, seed: 5 },
+    );
+  });
+}
+
+type Model = ReadonlyMap<number, number>;
+type Step = KeyStep | RangeStep;
+interface KeyStep {
+  readonly kind: 'put' | 'delete';
+  readonly key: number;
+}
+interface RangeStep {
+  readonly kind: 'cut' | 'scan';
+  readonly lower: number;
+  readonly more: number;
+  readonly open: boolean;
+}
+
+const small = fc.integer({ min: 0, max: 12 });
+const transaction = fc.record({
+  fails: fc.boolean(),
+  steps: fc.array(
+    fc.oneof(
+      fc.record({ kind: fc.constantFrom('put' as const, 'delete' as const), key: small }),
+      fc.record({
+        kind: fc.constantFrom('cut' as const, 'scan' as const),
+        lower: small,
+        more: fc.integer({ min: 0, max: 5 }),
+        open: fc.boolean(),
+      }),
+    ) as fc.Arbitrary<Step>,
+    { maxLength: 10 },
+  ),
+});
+
+const byKey = ([a]: readonly [number, number], [b]: readonly [number, number]): number => a - b;
+
+async function applyStep(tx: WriteTransaction, step: Step, model: Model): Promise<Model> {
+  const next = new Map(model);
+  if ('lower' in step) {
+    const range = { lower: step.lower, upper: step.lower + step.more, lowerOpen: step.open };
+    const isIn = (key: number) =>
+      key <= range.upper && (step.open ? key > range.lower : key >= range.lower);
+    if (step.kind === 'cut') {
+      tx.deleteRange('rows', range);
+      for (const key of model.keys()) if (isIn(key)) next.delete(key);
+    } else {
+      const found = await tx.scan('rows', range, 3);
+      const wanted = [...model].filter(([key]) => isIn(key)).sort(byKey);
+      expect(found.map(({ key, value }) => [key, value])).toEqual(wanted.slice(0, 3));
+    }
+  } else if (step.kind === 'put') {
+    tx.put('rows', step.key, next.size);
+    next.set(step.key, next.size);
+  } else {
+    tx.delete('rows', step.key);
+    next.delete(step.key);
+  }
+  return next;
 }
 
 function openAt(place: Place, lock: LeaderLock | null = null, embedder = new LetterEmbedder()) {

@@ -150,10 +150,21 @@ describe('the app', () => {
     expect(complaints.filter((line) => !/Failed to load resource|net::ERR/.test(line))).toEqual([]);
   });
 
-  it('reads in a second tab while the first one writes', async () => {
+  it('answers in a second tab as in the first, and keeps what it answers', async () => {
     const second = await context.newPage();
+    const said = complaintsOf(second);
     await second.goto(site.url);
-    await second.getByText('Another tab is writing').first().waitFor({ timeout: READY_MS });
+    await second.getByRole('button', { name: 'Ask', exact: true }).waitFor({ timeout: READY_MS });
+    const question = 'Which house keeps a fire for people who walk?';
+    await second.getByRole('textbox').fill(question);
+    await second.getByRole('textbox').press('Enter');
+    await second
+      .locator('article.turn[data-turn] h1', { hasText: question })
+      .waitFor({ timeout: 30_000 });
     await second.close();
+    expect(said).toEqual([]);
+    await page.reload();
+    await untilReady();
+    await page.getByText(question).first().waitFor({ timeout: 30_000 });
   });
 });

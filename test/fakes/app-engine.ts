@@ -65,7 +65,13 @@ export class FakeEngine extends EventTarget implements AppEngine {
     this.script = script;
     this.#status = {
       embedder: { state: 'idle' },
-      store: { storage: 'indexeddb', durability: 'durable', role: 'leader', collections: 0 },
+      store: {
+        storage: 'indexeddb',
+        durability: 'durable',
+        role: 'leader',
+        collections: 0,
+        modes: [],
+      },
       restarts: { embed: 0, index: 0 },
     };
     this.milvus = fakeMilvus(this);

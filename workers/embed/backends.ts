@@ -11,6 +11,7 @@ import type { Attempt } from './choose.ts';
 import { externalData } from './dequantise.ts';
 import { type ModelDownloadDeps, type ModelFiles, openModel } from './download.ts';
 import type { Encoder } from './encoder.ts';
+import { checkTensors, refuseMissing } from './kernel/tensor-check.ts';
 import { KernelEncoder } from './kernel-encoder.ts';
 import { type Kernel, type KernelSettings, type KernelSource, variantOf } from './kernel-source.ts';
 import { checkKnownAnswers, shortestAnswers } from './known-answers.ts';
@@ -110,6 +111,7 @@ export class BackendStarter {
    */
   async startLent(lent: LentModel, { signal }: BackendOptions): Promise<RunningModel> {
     const manifest = lentManifest(lent);
+    checkTensors(manifest.architecture, manifest.tensors);
     const variant = variantOf(lent.kernel);
     if (!variant) throw refused(`its kernel "${String(lent.kernel)}" is not known here`);
     const { variant: asked = variant } = this.#request;
@@ -126,6 +128,8 @@ export class BackendStarter {
     { signal }: BackendOptions,
   ): Promise<RunningModel> {
     const { manifest, manifestBytes } = files;
+    // Memory for a model that is not there would cost seconds.
+    checkTensors(manifest.architecture, manifest.tensors);
     files.want(['tokenizer', 'weights']);
     files.prefetch('weights');
     const opening = this.#deps.kernels.open(
@@ -280,12 +284,7 @@ async function checked(encoder: Encoder, check: () => Promise<unknown>): Promise
 async function loadWeights(files: ModelFiles, kernel: Kernel): Promise<void> {
   const loader = new TensorLoader(files.manifest.tensors, kernel);
   await files.stream('weights', (piece, from) => loader.take(piece, from));
-  const [first, ...others] = kernel.missing();
-  if (first === undefined) return;
-  throw new WhorlError(
-    'asset_corrupt',
-    `The weights of "${files.manifest.model}" lack the tensor "${first}"${others.length > 0 ? ` and ${others.length} others` : ''}. Pack the model again.`,
-  );
+  refuseMissing(kernel.missing());
 }
 
 function lentManifest(lent: LentModel): ModelManifest {

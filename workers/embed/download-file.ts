@@ -3,7 +3,7 @@
  * verified before it is kept or handed on. No more than a few pieces are in memory at a time. A cut goes on
  * at the first missing piece; wrong bytes are asked for once more past every cache, then the file is refused.
  */
-import { throwIfAborted, WhorlError } from '../../src/shared/errors.ts';
+import { throwIfAborted, type WhorlError } from '../../src/shared/errors.ts';
 import { sha256 } from './digest.ts';
 import type { ProgressMeter } from './download-progress.ts';
 import {
@@ -17,11 +17,10 @@ import {
 import { KeptPieces } from './kept-pieces.ts';
 import type { ModelFile } from './manifest.ts';
 import { type PieceKeeper, pieceSpan } from './piece-keeper.ts';
+import { unlessSilent } from './silence.ts';
 
 /** Milliseconds before each try after a failed one that brought no new piece. */
 const PAUSES_MS = [500, 1_000, 2_000, 4_000];
-/** Milliseconds without a byte after which a connection counts as cut. */
-const IDLE_MS = 20_000;
 
 export interface FileContext {
   readonly base: string;
@@ -210,19 +209,7 @@ async function nextChunk(
   name: string,
   { deps, signal }: FileContext,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const idle = new AbortController();
-  const silence = deps.wait(IDLE_MS, idle.signal).then(() => {
-    throw new WhorlError('network', `no byte came for ${IDLE_MS / 1_000} s`);
-  });
-  silence.catch(() => {});
-  try {
-    const { done, value } = await guarded(
-      () => Promise.race([reader.read(), silence]),
-      name,
-      signal,
-    );
-    return done ? null : value;
-  } finally {
-    idle.abort();
-  }
+  const next = () => unlessSilent(reader.read(), deps);
+  const { done, value } = await guarded(next, name, signal);
+  return done ? null : value;
 }

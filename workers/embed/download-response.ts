@@ -1,5 +1,6 @@
 /** One request for a file or a part of it, and what the answer's head already tells. */
 import { abortedError, WhorlError } from '../../src/shared/errors.ts';
+import { fetchHead } from './silence.ts';
 
 /** What downloading takes from outside. */
 export interface DownloadDeps {
@@ -37,7 +38,8 @@ export async function openBody(deps: DownloadDeps, request: OpenRequest): Promis
   const { url, name, from, to, bytes, cache, signal } = request;
   const partial = from > 0 || to < bytes;
   const headers: HeadersInit = partial ? { Range: `bytes=${from}-${to - 1}` } : {};
-  const response = await guarded(() => deps.fetch(url, { headers, cache, signal }), name, signal);
+  const ask = () => fetchHead(deps, url, { headers, cache, signal });
+  const response = await guarded(ask, name, signal);
   checkStatus(response, name, url);
   const start = response.status === 206 ? startOf(response, request) : 0;
   const expected = response.status === 206 ? to - from : bytes;

@@ -19,6 +19,7 @@ import {
   parseManifest,
 } from './manifest.ts';
 import { PieceKeeper } from './piece-keeper.ts';
+import { unlessSilent } from './silence.ts';
 
 export interface ModelDownloadDeps extends DownloadDeps {
   /** Null: nothing is kept between visits. */
@@ -250,7 +251,8 @@ async function fetchManifest(
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   for (;;) {
-    const { done, value } = await guarded(() => reader.read(), name, signal);
+    const next = () => unlessSilent(reader.read(), deps);
+    const { done, value } = await guarded(next, name, signal);
     if (done) break;
     length += value.length;
     if (length > MAX_MANIFEST_BYTES) {

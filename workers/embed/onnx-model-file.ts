@@ -9,6 +9,7 @@ import type { AssetCache } from './asset-cache.ts';
 import { sha256 } from './digest.ts';
 import type { DownloadDeps } from './download-response.ts';
 import { keep, type Note, readBytes, readNote, versionOf } from './onnx-model-kept.ts';
+import { fetchHead, unlessSilent } from './silence.ts';
 
 export interface LooseFileDeps extends DownloadDeps {
   /** Null: nothing is kept between visits. */
@@ -36,8 +37,6 @@ export interface LooseFile {
 
 /** Milliseconds before each further try after a connection that broke. */
 const PAUSES_MS = [500, 2_000];
-/** Milliseconds without a byte after which a connection counts as cut. */
-const IDLE_MS = 20_000;
 const FIRST_BYTES = 1 << 20;
 
 /**
@@ -114,7 +113,7 @@ async function fetchFile(request: LooseFileRequest, deps: LooseFileDeps): Promis
   const { url, name, signal, check } = request;
   // What our own cache keeps need not lie in the browser's as well.
   const cache = deps.cache ? 'no-store' : 'no-cache';
-  const response = await guarded(request, () => deps.fetch(url, { signal, cache }));
+  const response = await guarded(request, () => fetchHead(deps, url, { signal, cache }));
   const bytes = await readBody(request, response, deps);
   check(bytes);
   const note: Note = {
@@ -186,17 +185,9 @@ async function nextChunk(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
   deps: LooseFileDeps,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const idle = new AbortController();
-  const silence = deps.wait(IDLE_MS, idle.signal).then(() => {
-    throw new Error(`no byte came for ${IDLE_MS / 1_000} s`);
-  });
-  silence.catch(() => {});
-  try {
-    const { done, value } = await guarded(request, () => Promise.race([reader.read(), silence]));
-    return done ? null : value;
-  } finally {
-    idle.abort();
-  }
+  const next = () => unlessSilent(reader.read(), deps);
+  const { done, value } = await guarded(request, next);
+  return done ? null : value;
 }
 
 /** @returns the bytes that the body will have, or null where the server does not say. */

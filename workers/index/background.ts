@@ -16,6 +16,8 @@ export type Job = (pause: () => Promise<void>, signal: AbortSignal) => Promise<v
 export class Background {
   readonly #options: BackgroundOptions;
   readonly #jobs = new Map<string, Job>();
+  /** Found the storage full; run again when there is room. */
+  readonly #parked = new Map<string, Job>();
   readonly #stop = new AbortController();
   #running: Promise<void> | null = null;
 
@@ -26,8 +28,14 @@ export class Background {
   /** Queues a job; one of the same name that still waits is replaced. */
   add(name: string, job: Job): void {
     if (this.#stop.signal.aborted) return;
+    this.#parked.delete(name);
     this.#jobs.set(name, job);
     this.#start();
+  }
+
+  /** There may be room in the storage: the jobs that found none run again, from their beginning. */
+  resume(): void {
+    for (const [name, job] of [...this.#parked]) this.add(name, job);
   }
 
   #start(): void {
@@ -56,6 +64,7 @@ export class Background {
         onEnd(null);
       } catch (error) {
         const trouble = asWhorlError(error);
+        if (trouble.code === 'storage_full' && !this.#jobs.has(name)) this.#parked.set(name, job);
         // Cancelled by a drop or by closing: that is no trouble.
         if (trouble.code !== 'aborted' && !this.#stop.signal.aborted) onEnd(trouble);
       }
@@ -66,6 +75,7 @@ export class Background {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#jobs.clear();
+    this.#parked.clear();
     await this.idle();
   }
 }

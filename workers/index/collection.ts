@@ -9,9 +9,14 @@ import type { LexicalIndex } from './lexical/lexical-index.ts';
 import { LexicalFields } from './lexical-fields.ts';
 import type { CollectionRecord } from './records.ts';
 import { RowTable } from './rows.ts';
+import { runsAre } from './runs.ts';
 import { dimensionOf, type FieldSpec, keyField, vectorFields } from './schema.ts';
 import { StaleView, type Store } from './store.ts';
 import { VectorField } from './vector-field.ts';
+import { VectorFill } from './vector-fill.ts';
+
+/** Dead slots up to which a table is kept however few live ones there are. */
+const DEAD_AT_LEAST = 1_024;
 
 /** Rows that were committed: numbers from `first` on, vectors by field name. */
 export interface Appended {
@@ -66,6 +71,12 @@ export class Collection {
     this.#rows = null;
   }
 
+  /** Lets go of all memory where most of it is for dead rows; read again, it holds live ones only. */
+  shed(): void {
+    const table = this.#rows;
+    if (table !== null && table.dead > Math.max(table.count, DEAD_AT_LEAST)) this.drop();
+  }
+
   /** Lets go of a field's vectors only. */
   dropVectors(field: string): void {
     this.#vectors.get(field)?.close();
@@ -84,14 +95,18 @@ export class Collection {
     const { id, spec } = this.#record;
     const type = keyField(spec).type === 'Int64' ? 'Int64' : 'VarChar';
     const read: { readonly row: number; readonly stored: StoredRow }[] = [];
-    const record = await store.rows(id, sequence, ({ key, record: { row, values, dynamic } }) => {
+    await store.rows(id, sequence, ({ key, record: { row, values, dynamic } }) => {
       read.push({ row, stored: { key: keyFromBytes(key, type), values, dynamic } });
     });
-    // Stored in key order; put in the order of their numbers, the table grows at its end only.
+    // Stored in key order; slots follow the order of the numbers, as vectors are stored.
     read.sort((a, b) => a.row - b.row);
     const rows = new RowTable();
-    for (const { row, stored } of read) rows.put(row, stored);
-    rows.reserve(record.nextRow);
+    let before = -1;
+    for (const { row, stored } of read) {
+      if (row === before) throw sameNumber(row, this.name);
+      rows.add(stored, row);
+      before = row;
+    }
     this.#rows = rows;
     return rows;
   }
@@ -101,17 +116,16 @@ export class Collection {
     const known = this.#vectors.get(name);
     if (known !== undefined && !known.closed) return known;
     const { field, index } = this.#indexed(name);
-    const { id, nextRow, vectors } = this.#record;
+    const { id, vectors } = this.#record;
     const generation = vectors[name]?.generation ?? 0;
+    const rows = await this.openRows(store, sequence);
     const opened = await VectorField.create(field, index, generation);
     try {
       const at = { id, field: field.id, generation };
-      let gap = false;
-      await store.chunks(at, sequence, dimensionOf(field), (chunk) => {
-        gap ||= !opened.take(chunk);
-      });
-      if (gap || opened.count !== nextRow) throw lostVectors(name, this.name);
-      await restoreGraph(opened, store, id);
+      const fill = new VectorFill(opened, rows, dimensionOf(field));
+      await store.chunks(at, sequence, dimensionOf(field), (chunk) => fill.take(chunk));
+      if (!fill.finish()) throw lostVectors(name, this.name);
+      await restoreGraph(opened, store, this.#record, rows);
     } catch (error) {
       opened.close();
       throw error;
@@ -141,9 +155,10 @@ export class Collection {
     const table = this.#rows;
     if (table === null) return;
     rows.forEach((stored, i) => {
-      const dead = table.put(first + i, stored);
+      const slot = table.length;
+      const dead = table.add(stored, first + i);
       if (dead !== undefined) this.#lexical.remove(dead);
-      this.#lexical.add(first + i, stored);
+      this.#lexical.add(slot, stored);
     });
     for (const [name, field] of this.#vectors) {
       const more = vectors.get(name);
@@ -162,10 +177,17 @@ export class Collection {
 }
 
 /** Takes the saved graph where it belongs to these vectors; else it is built anew in the background. */
-async function restoreGraph(field: VectorField, store: Store, id: number): Promise<void> {
+async function restoreGraph(
+  field: VectorField,
+  store: Store,
+  record: CollectionRecord,
+  rows: RowTable,
+): Promise<void> {
   if (field.spec.built === 'FLAT' || field.count === 0) return;
-  const saved = await store.snapshot(id, field.field.id);
-  if (saved === null || saved.generation !== field.generation || saved.count > field.count) return;
+  const saved = await store.snapshot(record.id, field.field.id);
+  if (saved === null || saved.generation !== field.generation) return;
+  if (saved.model !== record.vectors[field.field.name]?.fingerprint) return;
+  if (!runsAre(saved, rows)) return;
   if (field.restore(saved.bytes)) field.savedCount = saved.count;
 }
 
@@ -173,6 +195,13 @@ function lostVectors(field: string, collection: string): WhorlError {
   return new WhorlError(
     'storage_lost',
     `Vectors of field ${field} of collection ${collection} are missing in the storage. The rows are there and can be queried; insert them again, or drop the collection.`,
+  );
+}
+
+function sameNumber(row: number, collection: string): WhorlError {
+  return new WhorlError(
+    'storage_lost',
+    `Two rows of collection ${collection} have the number ${row} in the storage. It was left as it is; nothing was changed.`,
   );
 }
 

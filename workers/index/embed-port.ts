@@ -55,7 +55,7 @@ class PortLane implements Lane {
     const link = new Link<PortContract>({
       name: 'embed worker',
       // A long batch of ONNX Runtime blocks its thread; one that was ended is noticed by its lock.
-      hungMs: EMBED_DEADLINE_MS,
+      hungMs: EMBED_DEADLINE_MS - 5_000,
       spawn: () => {
         // A port cannot be made anew from this side; the page brings the next one.
         if (!isFresh) throw unavailable();
@@ -71,7 +71,8 @@ class PortLane implements Lane {
     const { signal, onProgress } = options;
     const how: CallOptions<EmbedProgress> = {
       deadlineMs: EMBED_DEADLINE_MS,
-      ...(isFollowed(request)
+      // The page's own embedder does one thing at a time and shows life while a call waits for its turn.
+      ...(isFollowed(request) || !this.isReplaceable
         ? { onProgress: ({ done }: EmbedProgress) => onProgress?.(done) }
         : {}),
       ...(signal === undefined ? {} : { signal }),

@@ -7,6 +7,7 @@ import type {
 } from '../../src/shared/milvus-types.ts';
 import type { EmbedProgress } from '../../src/shared/types.ts';
 import type { Collection } from './collection.ts';
+import { compact, compactionState, scrub } from './compact.ts';
 import type { CoreEmbedder } from './embedder.ts';
 import type { Ledger } from './ledger.ts';
 import {
@@ -36,10 +37,14 @@ export interface CallScope {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly report: ((progress: EmbedProgress) => void) | undefined;
+  /** The call's identity, where it has one: its commit carries it. */
+  readonly call: { readonly call?: string };
   /** Fingerprint of the model as last seen; null before that. */
   fingerprint(): string | null;
   /** A collection has new rows: its graph wants building. */
   grown(collection: Collection): void;
+  /** Resolves when nothing of dead rows is left of a collection in the storage. */
+  tidy(collection: Collection, onPage: () => void): Promise<void>;
   /** A function field holds vectors of another model than the present one. */
   differs(collection: Collection, field: string, present: string): void;
 }
@@ -74,6 +79,16 @@ const HANDLERS: Handlers = {
     return { data: {} };
   },
   'collections/get_load_state': async (scope, body) => ({ data: await loadState(scope, body) }),
+  'collections/compact': async (scope, body) => ({
+    data: { compactionID: await compact(scope, body) },
+  }),
+  'collections/get_compaction_state': async (scope, body) => ({
+    data: await compactionState(scope, body),
+  }),
+  'whorl/scrub': async (scope, body) => {
+    await scrub(scope, body);
+    return { data: {} };
+  },
   'entities/insert': async (scope, body) => {
     const insertIds = await insertRows(scope, body, 'insert');
     return { data: { insertCount: insertIds.length, insertIds } };

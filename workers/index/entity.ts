@@ -2,11 +2,11 @@
  * Rows that callers bring, checked against the schema before anything is stored: one bad row refuses
  * the whole call. Errors are 1804 with the place of the row, 1100 for what Milvus checks later.
  */
-import { milvusError } from '../../src/shared/errors.ts';
 import { type Body, invalid, isObject } from './body.ts';
 import { parseInt64 } from './int64.ts';
 import { parseJson, type StoredJson } from './json.ts';
 import type { PrimaryKey } from './keys.ts';
+import { badRow, castError, parseScalar, parseText, show } from './scalar-value.ts';
 import {
   type CollectionSpec,
   dimensionOf,
@@ -15,7 +15,7 @@ import {
   keyField,
 } from './schema.ts';
 import { isForbiddenName } from './schema-field.ts';
-import { utf8Length } from './utf8.ts';
+import { isComparable } from './vector-length.ts';
 
 /** A row as it is kept: declared scalars by name (Int64 as bigint), dynamic keys apart, vectors elsewhere. */
 export interface StoredRow {
@@ -55,11 +55,8 @@ export function parseRows(
   return { rows, vectors };
 }
 
-function badRow(detail: string): Error {
-  return milvusError(1804, `fail to deal the insert data, error: ${detail}`);
-}
-
-function parseRow(
+/** One row; `at` names it in errors. `vectors` takes those that the caller brings, by field. */
+export function parseRow(
   raw: unknown,
   at: number,
   spec: CollectionSpec,
@@ -71,9 +68,19 @@ function parseRow(
   for (const field of spec.fields) {
     if (field.primary) continue;
     if (field.type === 'FloatVector') readVector(raw, field, at, spec, vectors);
-    else values[field.name] = parseScalar(present(raw, field, at), field, at);
+    else values[field.name] = readScalar(raw, field, at);
   }
   return { key: parseRowKey(raw, at, spec, mode), values, dynamic: parseDynamic(raw, at, spec) };
+}
+
+/** What is missing or null is the default where there is one, else null where the field may be. */
+function readScalar(raw: Body, field: FieldSpec, at: number): StoredJson {
+  const value = Object.hasOwn(raw, field.name) ? raw[field.name] : undefined;
+  if (value === undefined || value === null) {
+    if (field.defaultValue !== undefined) return field.defaultValue;
+    if (field.nullable === true) return null;
+  }
+  return parseScalar(present(raw, field, at), field, `field ${field.name} of row ${at}`);
 }
 
 function present(raw: Body, field: FieldSpec, at: number): unknown {
@@ -122,83 +129,6 @@ export function parseWantedKey(value: unknown, field: FieldSpec, where: string):
   throw invalid(castError(value, field.type, where));
 }
 
-function castError(value: unknown, type: string, where: string): string {
-  const rounded =
-    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
-      ? ' (a number beyond 2^53 is already rounded: pass digits or a bigint)'
-      : '';
-  return `unable to cast ${show(value)} of ${where} to ${type}${rounded}`;
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
-  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
-}
-
-function parseText(value: unknown, field: FieldSpec, where: string): string {
-  if (typeof value !== 'string') throw badRow(castError(value, 'VarChar', where));
-  if (!value.isWellFormed()) {
-    throw badRow(`${where} holds half a surrogate pair, which no UTF-8 text can`);
-  }
-  const bytes = utf8Length(value);
-  const limit = field.maxLength ?? 0;
-  if (bytes > limit) {
-    throw invalid(
-      `the length (${bytes}) of ${where} exceeds max length (${limit}), in bytes of UTF-8: invalid parameter`,
-    );
-  }
-  return value;
-}
-
-const INT_BOUNDS = { Int8: 127, Int16: 32_767, Int32: 2_147_483_647 } as const;
-
-function parseScalar(value: unknown, field: FieldSpec, at: number): StoredJson {
-  const where = `field ${field.name} of row ${at}`;
-  switch (field.type) {
-    case 'Bool':
-      if (typeof value !== 'boolean') throw badRow(castError(value, 'Bool', where));
-      return value;
-    case 'Int8':
-    case 'Int16':
-    case 'Int32':
-      return parseSmallInt(value, field.type, where);
-    case 'Int64': {
-      const parsed = parseInt64(value);
-      if (parsed === null) throw badRow(castError(value, 'Int64', where));
-      return parsed;
-    }
-    case 'Float':
-    case 'Double':
-      return parseFloating(value, field.type, where);
-    case 'VarChar':
-      return parseText(value, field, where);
-    case 'JSON':
-      if (!isObject(value)) throw badRow(castError(value, 'JSON object', where));
-      return parseJson(value, where);
-    case 'FloatVector':
-      throw badRow(`${where} is a vector`);
-  }
-}
-
-function parseSmallInt(value: unknown, type: keyof typeof INT_BOUNDS, where: string): number {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  const high = INT_BOUNDS[type];
-  if (typeof number !== 'number' || !Number.isInteger(number)) {
-    throw badRow(castError(value, type, where));
-  }
-  if (number > high || number < -high - 1) throw badRow(`${where} is out of the range of ${type}`);
-  return number + 0;
-}
-
-function parseFloating(value: unknown, type: 'Float' | 'Double', where: string): number {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  if (typeof number !== 'number') throw badRow(castError(value, type, where));
-  const stored = type === 'Float' ? Math.fround(number) : number;
-  if (!Number.isFinite(stored)) throw badRow(`${where} is not a finite ${type}`);
-  return stored;
-}
-
 function readVector(
   raw: Body,
   field: FieldSpec,
@@ -221,7 +151,7 @@ function readVector(
   );
 }
 
-/** Copies a caller's vector into `into`, whose length is the dimension; refuses other lengths and numbers that float32 cannot hold. */
+/** Copies a caller's vector into `into`, whose length is the dimension; refuses other dimensions, numbers that float32 cannot hold, and vectors beyond the kernel's length. */
 export function copyVector(
   value: unknown,
   into: Float32Array,
@@ -233,12 +163,16 @@ export function copyVector(
   if (value.length !== into.length) {
     throw refuse(`vector dimension mismatch: expected ${into.length}, got ${value.length}`);
   }
+  let squares = 0;
   for (let i = 0; i < into.length; i++) {
     const number: unknown = value[i];
     if (typeof number !== 'number') throw refuse(`element ${i} is no number: ${show(number)}`);
     into[i] = number;
     if (!Number.isFinite(into[i])) throw refuse(`element ${i} is not a finite float32: ${number}`);
+    squares += (into[i] as number) ** 2;
   }
+  // Stored, it would keep the whole field from being searched.
+  if (!isComparable(squares)) throw refuse('the vector is longer than 1e18');
 }
 
 function parseDynamic(

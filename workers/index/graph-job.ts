@@ -3,6 +3,9 @@ import type { Job } from './background.ts';
 import type { Collection } from './collection.ts';
 import { EXACT_BELOW } from './kernel/plan.ts';
 import type { Ledger } from './ledger.ts';
+import type { RowTable } from './rows.ts';
+import { runsOf } from './runs.ts';
+import { partsOf, type SavedGraph } from './saved-graph.ts';
 import type { VectorField } from './vector-field.ts';
 
 /** Milliseconds of one slice: a call waits no longer than that. */
@@ -29,23 +32,46 @@ export function graphJob(
     }
     if (signal.aborted || field.closed || !ledger.store.storage.durable) return;
     if (field.count - field.savedCount < field.count * SAVE_SHARE) return;
-    await saveGraph(ledger, collection, field);
+    await saveGraph(ledger, collection, field, pause);
   };
 }
 
+/** Saves the graph part by part; calls are answered in between, and a change of the rows gives it up. */
 async function saveGraph(
   ledger: Ledger,
   collection: Collection,
   field: VectorField,
+  pause: () => Promise<void>,
 ): Promise<void> {
   // A follower builds for itself and leaves saving to the leader.
   if (ledger.role !== 'leader') return;
-  await ledger.write(async () => {
-    if (field.closed) return;
-    const at = { id: collection.record.id, field: field.field.id };
-    const count = field.inserted;
-    const graph = { generation: field.generation, count, bytes: field.snapshot() };
-    await ledger.store.saveSnapshot(ledger.head, at, graph);
-    field.savedCount = count;
-  });
+  ledger.quota.admitBackground();
+  const table = await ledger.rows(collection);
+  const { dead } = table;
+  const isAsItWas = () => !field.closed && collection.rows === table && table.dead === dead;
+  const graph = await ledger.write(async () =>
+    isAsItWas() ? graphOf(collection, field, table) : null,
+  );
+  if (graph === null) return;
+  const at = { id: collection.record.id, field: field.field.id };
+  let fresh = true;
+  for (const part of partsOf(graph)) {
+    const isSaved = await ledger.write(async () => {
+      if (!isAsItWas()) return false;
+      await ledger.store.saveSnapshotPart(ledger.head, at, part, fresh);
+      return true;
+    });
+    if (!isSaved) return;
+    fresh = false;
+    await pause();
+  }
+  field.savedCount = graph.count;
+}
+
+/** Null where the graph has rows that are dead: their vectors go, and without them it could not be tried. */
+function graphOf(collection: Collection, field: VectorField, table: RowTable): SavedGraph | null {
+  const model = collection.record.vectors[field.field.name]?.fingerprint;
+  if (!model || table.dead > 0) return null;
+  const { inserted: count, generation } = field;
+  return { generation, model, count, runs: runsOf(table, count), bytes: field.snapshot() };
 }

@@ -9,24 +9,29 @@ export interface LockHold {
   readonly lost: Promise<void>;
 }
 
+export interface AcquireOptions {
+  readonly wait: boolean;
+  /** Takes the lock from whoever has it, before all who wait. */
+  readonly steal?: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** What the core needs of a lock; in a browser {@link webLock}. */
 export interface LeaderLock {
   /**
    * The lock, or null when `wait` is false and someone else has it. With `wait` it resolves when the
    * lock is free, and rejects when the signal aborts.
    */
-  acquire(
-    name: string,
-    options: { readonly wait: boolean; readonly signal: AbortSignal },
-  ): Promise<LockHold | null>;
+  acquire(name: string, options: AcquireOptions): Promise<LockHold | null>;
 }
 
 /** The Web Locks API as a {@link LeaderLock}. A tab or worker that dies lets go of it at once. */
 export function webLock(locks: LockManager): LeaderLock {
   return {
-    acquire: (name, { wait, signal }) =>
+    acquire: (name, options) =>
       new Promise<LockHold | null>((resolve, reject) => {
         let taken = (): void => {};
+        let isOurs = true;
         const lost = new Promise<void>((settle) => {
           taken = settle;
         });
@@ -35,16 +40,25 @@ export function webLock(locks: LockManager): LeaderLock {
             resolve(null);
             return undefined;
           }
-          return new Promise<void>((release) => resolve({ release, lost }));
+          return new Promise<void>((settle) => {
+            const release = (): void => {
+              isOurs = false;
+              settle();
+            };
+            resolve({ release, lost });
+          });
         };
         // The request rejects when the signal aborts it, and when a held lock is stolen.
-        const request = wait
-          ? locks.request(name, { signal }, hold)
-          : locks.request(name, { ifAvailable: true }, hold);
-        request.catch((error: unknown) => {
-          taken();
+        locks.request(name, requestOf(options), hold).catch((error: unknown) => {
+          if (isOurs) taken();
           reject(error);
         });
       }),
   };
+}
+
+/** A signal may stand beside neither `ifAvailable` nor `steal`: both are answered at once. */
+function requestOf({ wait, steal, signal }: AcquireOptions): LockOptions {
+  if (steal === true) return { steal: true };
+  return wait ? { signal } : { ifAvailable: true };
 }

@@ -5,39 +5,54 @@
  * so do the reads that fill caches, so that a cache is filled from one state and followed from there.
  * A leader's caches follow its own commits. A follower looks at the sequence before each read and drops
  * the caches of what changed; a view that is overtaken while it reads ends in `StaleView` and is made
- * again. After a commit whose outcome is unknown the leader, too, reads its state again.
+ * again. After a commit whose outcome is unknown the leader, too, reads its state again, and so it does
+ * when it has not looked for a second: a tab that was frozen hears late that another one leads.
  */
 import { isWhorlError, milvusError, WhorlError } from '../../src/shared/errors.ts';
 import { Collection } from './collection.ts';
-import type { HeadRecord } from './records.ts';
+import type { Clock } from './endpoints.ts';
+import { committedHead, isDoubtful, notKept } from './outcome.ts';
+import type { QuotaGate } from './quota.ts';
+import type { CollectionRecord, HeadRecord } from './records.ts';
 import type { RowTable } from './rows.ts';
 import { type Change, notLeader, StaleView, type Store } from './store.ts';
 import type { VectorField } from './vector-field.ts';
 
 /** A reader that is overtaken so often in a row gives up. */
 const MAX_ATTEMPTS = 16;
+/** A follower reads everything again each time, and can ask the leader instead. */
+const FOLLOWER_ATTEMPTS = 3;
+/** A leader is replaced after two seconds of silence: what it saw a second ago is still so. */
+const TRUST_MS = 1_000;
+
+type LedgerParts = readonly [store: Store, clock: Clock, onDemoted: () => void, quota: QuotaGate];
 
 export class Ledger {
   readonly store: Store;
-  readonly #now: () => number;
+  readonly quota: QuotaGate;
+  readonly #clock: Clock;
   readonly #onDemoted: () => void;
   #head: HeadRecord;
   #role: 'leader' | 'follower' = 'follower';
   #inDoubt = false;
+  /** When the storage was last seen to be as we know it, by the monotonic clock. */
+  #looked = Number.NEGATIVE_INFINITY;
   #closed = false;
   #tail: Promise<unknown> = Promise.resolve();
   #byName = new Map<string, Collection>();
 
-  private constructor(store: Store, head: HeadRecord, now: () => number, onDemoted: () => void) {
+  private constructor(head: HeadRecord, ...[store, clock, onDemoted, quota]: LedgerParts) {
     this.store = store;
+    this.quota = quota;
     this.#head = head;
-    this.#now = now;
+    this.#clock = clock;
     this.#onDemoted = onDemoted;
   }
 
   /** Reads what is there, as a follower. */
-  static async open(store: Store, now: () => number, onDemoted: () => void): Promise<Ledger> {
-    const ledger = new Ledger(store, await store.head(), now, onDemoted);
+  static async open(...parts: LedgerParts): Promise<Ledger> {
+    const [store] = parts;
+    const ledger = new Ledger(await store.head(), ...parts);
     await ledger.exclusive(() => ledger.#refresh(true));
     return ledger;
   }
@@ -89,6 +104,11 @@ export class Ledger {
     this.#onDemoted();
   }
 
+  /** The storage was replaced: the next operation reads it anew, whatever is cached. */
+  distrust(): void {
+    this.#inDoubt = true;
+  }
+
   /** Runs work alone, after all that was queued before. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => {
@@ -103,61 +123,99 @@ export class Ledger {
     if (this.#role !== 'leader') throw notLeader();
   }
 
+  /** Whether the storage may be ahead of what we know. */
+  get #isDated(): boolean {
+    const sinceMs = this.#clock.monotonic() - this.#looked;
+    return this.#inDoubt || this.#role === 'follower' || sinceMs > TRUST_MS;
+  }
+
   /** Runs a change alone; rejects with `not_leader` in a follower. */
   write<T>(work: () => Promise<T>): Promise<T> {
     this.requireLeader();
     return this.exclusive(async () => {
       for (let attempt = 1; ; attempt++) {
-        if (this.#inDoubt) await this.#refresh(false);
+        if (this.#isDated) await this.#refresh(false);
         this.requireLeader();
+        const { sequence } = this.#head;
         try {
-          return await work();
+          const result = await work();
+          // What found nothing to change has found it in what we know: no commit has checked that.
+          if (this.#head.sequence === sequence) await this.#requireCurrent();
+          return result;
         } catch (error) {
           // The storage is ahead of us: someone took over, or a commit of ours was in doubt. Nothing
           // was committed by this attempt, for a commit checks the sequence.
           if (!(error instanceof StaleView)) throw error;
-          if (attempt === MAX_ATTEMPTS) throw overtaken();
+          if (attempt === MAX_ATTEMPTS) throw overtaken(error);
           this.#inDoubt = true;
         }
       }
     });
   }
 
+  async #requireCurrent(): Promise<void> {
+    const looked = this.#clock.monotonic();
+    const { epoch, sequence } = await this.store.head();
+    if (epoch !== this.#head.epoch || sequence !== this.#head.sequence) throw new StaleView();
+    this.#looked = looked;
+  }
+
   /** Commits one change; only inside {@link write}. */
   async commit(change: Omit<Change, 'at'>): Promise<void> {
+    this.quota.admit(change.kind);
+    const began = this.#clock.monotonic();
     try {
-      this.#head = await this.store.commit(this.#head, { ...change, at: this.#now() });
+      this.#head = await this.store.commit(this.#head, { ...change, at: this.#clock.now() });
     } catch (error) {
       // Whether it is there is not known: the next operation reads it.
       this.#inDoubt = true;
       if (isWhorlError(error) && error.code === 'not_leader') this.demote();
-      throw error;
+      this.quota.failed(error, change);
+      await this.#settle(error);
     }
+    this.#looked = began;
+    this.quota.committed(change.kind);
     this.#register(change);
   }
 
-  #register(change: Omit<Change, 'at'>): void {
-    const known = this.collections.find((each) => each.record.id === change.collection);
-    if (change.record === null) {
+  /** Resolves where a change is kept although its commit failed; rejects with what is known of it. */
+  async #settle(error: unknown): Promise<void> {
+    if (!isDoubtful(error)) throw error;
+    const head = await committedHead(this.store.storage, this.#head).catch(() => {
+      throw error;
+    });
+    if (head === null) throw notKept(error);
+    if (head.epoch !== this.#head.epoch) return this.demote();
+    this.#head = head;
+    this.#inDoubt = false;
+  }
+
+  #register({ collection, record, staged, also = [] }: Omit<Change, 'at'>): void {
+    for (const each of also) this.#follow(each.collection, each.record);
+    if (staged !== true) this.#follow(collection, record);
+  }
+
+  #follow(id: number, record: CollectionRecord | null): void {
+    const known = this.collections.find((each) => each.record.id === id);
+    if (record === null) {
       known?.drop();
       if (known !== undefined) this.#byName.delete(known.name);
     } else if (known === undefined) {
-      this.#byName.set(change.record.spec.name, new Collection(change.record));
-    } else known.advance(change.record);
+      this.#byName.set(record.spec.name, new Collection(record));
+    } else known.advance(record);
   }
 
   /** Reads in one consistent state; a follower's state is at least as new as the call. */
   async view<T>(read: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      if (this.#role === 'follower' || this.#inDoubt) {
-        await this.exclusive(() => this.#refresh(false));
-      }
+      if (this.#isDated) await this.exclusive(() => this.#refresh(false));
       try {
         return await read();
       } catch (error) {
         if (!(error instanceof StaleView)) throw error;
-        if (attempt === MAX_ATTEMPTS) throw overtaken();
-        if (this.#role === 'leader') this.#inDoubt = true;
+        const isLeader = this.#role === 'leader';
+        if (attempt >= (isLeader ? MAX_ATTEMPTS : FOLLOWER_ATTEMPTS)) throw overtaken(error);
+        if (isLeader) this.#inDoubt = true;
       }
     }
   }
@@ -177,11 +235,13 @@ export class Ledger {
 
   async #refresh(all: boolean): Promise<void> {
     const since = this.#head.sequence;
+    const looked = this.#clock.monotonic();
     const { head, records, changed } = await this.store.collections(since);
     const doubtful = all || changed === null;
     if (head.epoch !== this.#head.epoch) this.demote();
     this.#head = head;
     this.#inDoubt = false;
+    this.#looked = looked;
     const before = new Map(this.collections.map((each) => [each.record.id, each]));
     this.#byName = new Map();
     for (const record of records) {
@@ -207,10 +267,15 @@ export class Ledger {
   }
 }
 
-function overtaken(): WhorlError {
+function overtaken(cause: StaleView): WhorlError {
   return new WhorlError(
     'storage_lost',
-    `The storage was changed by another tab during each of ${MAX_ATTEMPTS} attempts to read it. Nothing is lost; try again.`,
-    { retryable: true },
+    'The storage was changed by another tab during each attempt to read it. Nothing is lost; try again.',
+    { cause, retryable: true },
   );
+}
+
+/** Whether a read failed for no other reason than that somebody wrote all the while. */
+export function isOvertaken(error: unknown): boolean {
+  return isWhorlError(error) && error.cause instanceof StaleView;
 }

@@ -1,12 +1,13 @@
 /** The endpoints that make, show, load and drop collections. */
 import { milvusError, throwIfAborted } from '../../src/shared/errors.ts';
-import type { CollectionDescription } from '../../src/shared/milvus-types.ts';
+import type { CollectionDescription, JsonValue } from '../../src/shared/milvus-types.ts';
 import { collectionName, invalid, parseBody } from './body.ts';
 import type { CallScope } from './endpoints.ts';
+import { leaveJson } from './json.ts';
 import type { CollectionRecord } from './records.ts';
-import { parseCreate, sameSpec, vectorFields } from './schema.ts';
+import { isIndexed, parseCreate, sameSpec, vectorFields } from './schema.ts';
 
-const MAX_COLLECTIONS = 1_024;
+export const MAX_COLLECTIONS = 1_024;
 
 /** Creating the same collection again succeeds, another one of the same name fails. */
 export async function createCollection(scope: CallScope, raw: unknown): Promise<void> {
@@ -31,15 +32,8 @@ export async function createCollection(scope: CallScope, raw: unknown): Promise<
         vectorFields(spec).map(({ name }) => [name, { fingerprint: null, generation: 0 }]),
       ),
     };
-    await ledger.commit({ kind: 'create', collection: record.id, record });
+    await ledger.commit({ ...scope.call, kind: 'create', collection: record.id, record });
   });
-}
-
-/** A collection can be loaded when each of its vector fields has an index. */
-function isIndexed(spec: CollectionRecord['spec']): boolean {
-  return vectorFields(spec).every(({ name }) =>
-    spec.indexes.some((index) => index.fieldName === name),
-  );
 }
 
 /** Dropping a collection that is not there succeeds. */
@@ -50,7 +44,7 @@ export async function dropCollection(scope: CallScope, raw: unknown): Promise<vo
     throwIfAborted(scope.signal);
     const id = ledger.find(name)?.record.id;
     if (id === undefined) return;
-    await ledger.commit({ kind: 'drop', collection: id, record: null });
+    await ledger.commit({ ...scope.call, kind: 'drop', collection: id, record: null });
     scope.embedder.erased?.('all');
   });
 }
@@ -72,7 +66,8 @@ export async function setLoaded(scope: CallScope, raw: unknown, loaded: boolean)
       throw milvusError(700, `index not found[collection=${name}]`);
     }
     const kind = loaded ? 'load' : 'release';
-    await ledger.commit({ kind, collection: record.id, record: { ...record, loaded } });
+    const next = { ...record, loaded };
+    await ledger.commit({ ...scope.call, kind, collection: record.id, record: next });
     if (!loaded) collection.drop();
   });
 }
@@ -142,6 +137,12 @@ function describeField(
 ): CollectionDescription['fields'][number] {
   const params: { readonly key: string; readonly value: string }[] = [];
   if (field.maxLength !== null) params.push({ key: 'max_length', value: String(field.maxLength) });
+  if (field.maxCapacity !== undefined) {
+    params.push({ key: 'max_capacity', value: String(field.maxCapacity) });
+  }
+  if (field.element?.maxLength) {
+    params.push({ key: 'max_length', value: String(field.element.maxLength) });
+  }
   if (field.dimension !== null) params.push({ key: 'dim', value: String(field.dimension) });
   return {
     name: field.name,
@@ -151,7 +152,11 @@ function describeField(
     autoId: field.primary && autoId,
     partitionKey: false,
     clusteringKey: false,
-    nullable: false,
+    nullable: field.nullable === true,
+    ...(field.element ? { elementType: field.element.type } : {}),
+    ...(field.defaultValue === undefined
+      ? {}
+      : { defaultValue: leaveJson(field.defaultValue) as JsonValue }),
     description: field.description,
     params,
   };

@@ -9,11 +9,13 @@ import { type EmbeddedTexts, embedTexts, mismatch } from './embedder.ts';
 import type { CallScope } from './endpoints.ts';
 import { type DraftRows, parseRows, parseWantedKey, type StoredRow } from './entity.ts';
 import { rowsOf, tellErased } from './erased-texts.ts';
-import { compileFilter } from './filter/compile.ts';
 import { keyBytes, keyText, type PrimaryKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
+import { looseAfter, rangesOf, untidied } from './pages.ts';
 import type { CollectionRecord, VectorSpace } from './records.ts';
+import type { RowTable } from './rows.ts';
 import { dimensionOf, keyField, vectorFields } from './schema.ts';
+import { wantedFilter } from './wanted-filter.ts';
 
 /** Rows of one call; a call is one transaction and one message. */
 const MAX_ROWS = 1_000_000;
@@ -107,9 +109,15 @@ async function append(
   const superseded =
     record.spec.autoId && mode === 'upsert' ? drafts.rows.map((r) => r.key ?? 0n) : [];
   const replaced = rowsOf(table, [...superseded, ...keys]);
-  const next: CollectionRecord = { ...record, nextRow: first + rows.length, vectors: spaces };
+  const end = first + rows.length;
+  const next: CollectionRecord = untidied({ ...record, nextRow: end, vectors: spaces }, [
+    ...rangesOf(deadBy(record, table, { superseded, keys, first })),
+    ...looseAfter(record.spec, first, end),
+  ]);
+  const numbers = Float64Array.from(rows, (_, i) => first + i);
   const last = keys.at(-1);
   await ledger.commit({
+    ...scope.call,
     kind: mode,
     collection: record.id,
     record: next,
@@ -118,7 +126,7 @@ async function append(
       key: keyBytes(key),
       record: { row: first + i, values, dynamic },
     })),
-    chunks: toChunks(next, first, vectors),
+    chunks: toChunks(next, numbers, vectors),
     onWritten: (written) => reportWritten(scope, record, rows.length, written),
     ...(record.spec.autoId && last !== undefined ? { lastAutoId: BigInt(last) } : {}),
   });
@@ -142,10 +150,44 @@ function reportWritten(
   scope.report?.({ done: embedded || written, total: embedded || rows });
 }
 
+/** Numbers of the rows that an insert or upsert replaces, those of the same call included. */
+function deadBy(
+  { spec }: CollectionRecord,
+  table: RowTable,
+  {
+    superseded,
+    keys,
+    first,
+  }: {
+    readonly superseded: readonly PrimaryKey[];
+    readonly keys: readonly PrimaryKey[];
+    readonly first: number;
+  },
+): number[] {
+  // Generated keys are new.
+  if (spec.autoId) return numbersOf(table, superseded);
+  return [...numbersOf(table, keys), ...repeated(keys, first)];
+}
+
+/** Numbers of the rows of some keys, where there are any. */
+function numbersOf(table: RowTable, keys: readonly PrimaryKey[]): number[] {
+  return keys.flatMap((key) => {
+    const slot = table.find(key);
+    return slot === undefined ? [] : [table.numberOf(slot)];
+  });
+}
+
+/** Numbers of rows that a later row of the same call replaces at once. */
+function repeated(keys: readonly PrimaryKey[], first: number): number[] {
+  const newest = new Map(keys.map((key, i) => [key, i]));
+  return keys.flatMap((key, i) => (newest.get(key) === i ? [] : [first + i]));
+}
+
 /** The commit stands whatever becomes of the caches: one that cannot follow is read again. */
 function follow(collection: Collection, apply: () => void): void {
   try {
     apply();
+    collection.shed();
   } catch {
     collection.drop();
   }
@@ -188,7 +230,7 @@ function keysOf(
 /** Deletes by filter or by `id`; returns how many Milvus would count: an absent id counts. */
 export async function deleteRows(scope: CallScope, raw: unknown): Promise<number> {
   const { ledger } = scope;
-  const body = parseBody(raw, ['collectionName', 'filter', 'id', 'partitionName']);
+  const body = parseBody(raw, ['collectionName', 'filter', 'exprParams', 'id', 'partitionName']);
   const name = collectionName(body);
   const { spec } = await ledger.view(async () => ledger.require(name).record);
   const text = optionalText(body, 'filter');
@@ -196,7 +238,7 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
   if (text !== '' && body.id !== undefined) throw invalid('give "filter" or "id", not both');
   checkPartition(optionalText(body, 'partitionName'));
   ledger.requireLeader();
-  const filter = text === '' ? null : compileFilter(text, spec);
+  const filter = wantedFilter(body, spec);
   const listed = filter === null ? parseIds(body.id, spec) : filter.keysOnly ? filter.keys : null;
   return ledger.write(async () => {
     throwIfAborted(scope.signal);
@@ -213,9 +255,10 @@ export async function deleteRows(scope: CallScope, raw: unknown): Promise<number
     if (present.length > 0) {
       const gone = rowsOf(rows, present);
       await ledger.commit({
+        ...scope.call,
         kind: 'delete',
         collection: collection.record.id,
-        record: collection.record,
+        record: untidied(collection.record, rangesOf(numbersOf(rows, present))),
         removed: present.map(keyBytes),
       });
       follow(collection, () => collection.applyRemoved(present));

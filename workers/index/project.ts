@@ -68,7 +68,7 @@ export function projectRow(
 }
 
 function leaveScalar(value: StoredJson, field: FieldSpec): MilvusRow[string] {
-  if (field.type === 'Int64') return String(value);
+  if (field.type === 'Int64' && value !== null) return String(value);
   return leaveJson(value) as MilvusRow[string];
 }
 

@@ -6,20 +6,19 @@ import {
   collectionName,
   invalid,
   missing,
-  optionalText,
   parseBody,
   readWindow,
   textList,
 } from './body.ts';
 import type { Collection } from './collection.ts';
 import type { CallScope } from './endpoints.ts';
-import { compileFilter } from './filter/compile.ts';
 import { parseIds } from './mutate.ts';
 import { type Projection, parseProjection, projectRow, withKey } from './project.ts';
 import type { RowTable } from './rows.ts';
 import type { FieldSpec } from './schema.ts';
 import { StaleView } from './store.ts';
 import type { VectorField } from './vector-field.ts';
+import { wantedFilter } from './wanted-filter.ts';
 
 const COUNT = 'count(*)';
 
@@ -57,6 +56,7 @@ export async function queryRows(scope: CallScope, raw: unknown): Promise<readonl
   const body = parseBody(raw, [
     'collectionName',
     'filter',
+    'exprParams',
     'limit',
     'offset',
     'outputFields',
@@ -65,13 +65,11 @@ export async function queryRows(scope: CallScope, raw: unknown): Promise<readonl
   ]);
   const counting = isCount(body);
   const { limit, offset } = readWindow(body, 'query');
-  const text = optionalText(body, 'filter');
   return scope.ledger.view(async () => {
     const reading = await startReading(scope, body);
     const { rows, collection } = reading;
     checkPartitions(body);
-    const filter = text === '' ? null : compileFilter(text, collection.record.spec);
-    const selection = rows.select(filter);
+    const selection = rows.select(wantedFilter(body, collection.record.spec));
     if (counting) return [{ [COUNT]: selection.count }];
     return reading.project(rows.inOrder(selection).subarray(offset, offset + limit));
   });

@@ -1,8 +1,10 @@
-/** What lies in the stores, format version 1; docs/storage-format.md describes it for people. */
+/** What lies in the stores, format version 2; docs/storage-format.md describes it for people. */
 import { WhorlError } from '../../src/shared/errors.ts';
 import type { Fingerprint } from '../../src/shared/types.ts';
 import { isObject } from './body.ts';
 import type { StoredJson } from './json.ts';
+import { checksumOf } from './kernel/snapshot.ts';
+import type { NumberRange } from './pages.ts';
 import type { CollectionSpec } from './schema.ts';
 import { FORMAT_VERSION } from './storage/idb-open.ts';
 
@@ -38,39 +40,45 @@ export interface CollectionRecord {
   readonly id: number;
   readonly spec: CollectionSpec;
   readonly loaded: boolean;
-  /** Row numbers given out. */
+  /** Row numbers given out; those of dead rows are not given out again. */
   readonly nextRow: number;
   /** By name of the vector field. */
   readonly vectors: { readonly [field: string]: VectorSpace };
+  /**
+   * Row numbers whose pages want tidying: vectors of dead rows lie in them, or many small chunks.
+   * Ascending, without overlap, at most 64. Absent: none.
+   */
+  readonly unswept?: readonly NumberRange[];
 }
 
 /** Store `rows`, key `[collection, key bytes]`. */
 export interface RowRecord {
+  /** Names its vectors; never used twice in a collection. */
   readonly row: number;
   readonly values: { readonly [field: string]: StoredJson };
   readonly dynamic: { readonly [key: string]: StoredJson } | null;
 }
 
-/** Store `vectors`, key `[collection, field id, generation, first row]`; never changed once written. */
+/**
+ * Store `vectors`, key `[collection, field id, generation, first row]`; never changed once written. The
+ * numbers of a chunk lie in one page (`pages.ts`); those of the chunks of a field never interleave.
+ */
 export interface ChunkRecord {
   readonly collection: number;
   readonly field: string;
   readonly elementType: 'float32';
   readonly dimension: number;
   readonly fingerprint: Fingerprint | 'caller';
+  /** Number of its first vector. */
   readonly firstRow: number;
+  /** Vectors that it holds. */
   readonly rows: number;
+  /** Numbers of its vectors, less `firstRow`, ascending from 0. Absent: 0, 1, 2, ... */
+  readonly offsets?: Uint32Array<ArrayBuffer>;
+  /** Of `data`, see `checksumOf`. Absent in chunks that version 1 wrote. */
+  readonly checksum?: number;
   /** Little-endian, row-major, rows x dimension. */
   readonly data: ArrayBuffer;
-}
-
-/** Store `snapshots`, key `[collection, field id, part]`. */
-export interface SnapshotRecord {
-  readonly generation: number;
-  /** Rows that the graph holds. */
-  readonly count: number;
-  readonly parts: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export type ChangeKind =
@@ -81,7 +89,8 @@ export type ChangeKind =
   | 'insert'
   | 'upsert'
   | 'delete'
-  | 'reembed';
+  | 'reembed'
+  | 'import';
 
 /** Store `log`, key: sequence. Holds no content of rows, so that what is deleted is gone. */
 export interface LogRecord {
@@ -93,6 +102,10 @@ export interface LogRecord {
   readonly collection: number;
   readonly added: number;
   readonly removed: number;
+  /** Identity of the call that made the change, where it came from another tab. */
+  readonly call?: string;
+  /** The last of the primary keys that were generated: one run, as long as `added`. */
+  readonly lastAutoId?: bigint;
 }
 
 function corrupt(what: string): WhorlError {
@@ -125,7 +138,13 @@ export function parseCollection(value: unknown): CollectionRecord {
   if (!Number.isSafeInteger(record.nextRow) || !Array.isArray(record.spec.fields)) {
     throw corrupt('A collection record');
   }
+  if (!(record.unswept ?? []).every(isRange)) throw corrupt('A collection record');
   return record;
+}
+
+function isRange(range: unknown): boolean {
+  if (!Array.isArray(range) || !range.every(Number.isSafeInteger)) return false;
+  return range.length === 2 && range[0] >= 0 && range[0] <= range[1];
 }
 
 export function parseRow(value: unknown, nextRow: number): RowRecord {
@@ -143,13 +162,18 @@ export function parseChunk(value: unknown, dimension: number): ChunkRecord {
   const sound =
     chunk.elementType === 'float32' &&
     chunk.dimension === dimension &&
+    Number.isSafeInteger(chunk.firstRow) &&
     chunk.data instanceof ArrayBuffer &&
-    chunk.data.byteLength === chunk.rows * dimension * Float32Array.BYTES_PER_ELEMENT;
+    chunk.data.byteLength === chunk.rows * dimension * Float32Array.BYTES_PER_ELEMENT &&
+    offsetsHold(chunk) &&
+    (chunk.checksum === undefined || chunk.checksum === checksumOf(new Uint32Array(chunk.data)));
   if (!sound) throw corrupt(`A chunk of vectors of field ${String(chunk.field)}`);
   return chunk;
 }
 
-export function parseSnapshotPart(value: unknown): SnapshotRecord | null {
-  if (!isObject(value) || !(value.bytes instanceof Uint8Array)) return null;
-  return value as unknown as SnapshotRecord;
+function offsetsHold({ offsets, rows }: ChunkRecord): boolean {
+  if (offsets === undefined) return true;
+  if (!(offsets instanceof Uint32Array) || offsets.length !== rows || offsets[0] !== 0)
+    return false;
+  return offsets.every((offset, i) => i === 0 || offset > (offsets[i - 1] as number));
 }

@@ -9,10 +9,12 @@ import { toChunks } from './chunks.ts';
 import type { Collection } from './collection.ts';
 import { type CoreEmbedder, embedTexts } from './embedder.ts';
 import type { Ledger } from './ledger.ts';
+import { type NumberRange, untidied } from './pages.ts';
 import type { CollectionRecord } from './records.ts';
+import type { RowTable } from './rows.ts';
 import { dimensionOf, type FieldSpec, functionOf, vectorFields } from './schema.ts';
 
-/** Row numbers of one chunk and one commit. */
+/** Rows of one commit. */
 const ROWS_AT_ONCE = 512;
 
 export interface ReembedOptions {
@@ -34,10 +36,8 @@ export function reembedJob(options: ReembedOptions): Job {
     if (ledger.find(collection.name) !== collection) return;
     const generation = before.generation + 1;
     await clearGeneration(options, field, generation);
-    for (let from = 0; !(await switchedOver(options, field, { generation, rows: from })); ) {
-      const to = Math.min(from + ROWS_AT_ONCE, collection.record.nextRow);
-      await embedRange(options, field, { generation, from, to }, signal);
-      from = to;
+    for (let from = 0; !(await switchedOver(options, field, { generation, next: from })); ) {
+      from = await embedFrom(options, field, { generation, from }, signal);
       await pause();
     }
   };
@@ -47,22 +47,27 @@ export function reembedJob(options: ReembedOptions): Job {
 function switchedOver(
   { ledger, collection, field: name, present }: ReembedOptions,
   field: FieldSpec,
-  made: { readonly generation: number; readonly rows: number },
+  made: { readonly generation: number; readonly next: number },
 ): Promise<boolean> {
   return ledger.write(async () => {
     const record = currentRecord({ ledger, collection });
-    if (made.rows < record.nextRow) return false;
+    if (made.next < record.nextRow) return false;
     const { generation } = made;
     const space = { fingerprint: present, generation };
     await ledger.commit({
       kind: 'reembed',
       collection: record.id,
-      record: { ...record, vectors: { ...record.vectors, [name]: space } },
+      // Rows may have died since their texts were embedded.
+      record: untidied({ ...record, vectors: { ...record.vectors, [name]: space } }, all(record)),
       retired: [{ field: field.id, generation: generation - 1 }],
     });
     collection.dropVectors(name);
     return true;
   });
+}
+
+function all({ nextRow }: CollectionRecord): readonly NumberRange[] {
+  return nextRow === 0 ? [] : [[0, nextRow - 1]];
 }
 
 function currentRecord({
@@ -93,19 +98,18 @@ async function clearGeneration(
   });
 }
 
-async function embedRange(
+/** Embeds some rows from a number on; gives the number behind them. */
+async function embedFrom(
   options: ReembedOptions,
   field: FieldSpec,
-  range: { readonly generation: number; readonly from: number; readonly to: number },
+  { generation, from }: { readonly generation: number; readonly from: number },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { ledger, collection, present, embedder } = options;
-  const dimension = dimensionOf(field);
-  const rows = await ledger.rows(collection);
+  const { nextRow } = collection.record;
   const input = functionOf(collection.record.spec, field.name)?.input ?? '';
-  const live: number[] = [];
-  for (let row = range.from; row < range.to; row++) if (rows.isLive(row)) live.push(row);
-  const texts = live.map((row) => String(rows.at(row)?.values[input] ?? ''));
+  const { numbers, texts, next } = textsFrom(await ledger.rows(collection), from, input);
+  const dimension = dimensionOf(field);
   const result = await embedTexts(embedder, texts, dimension, { signal, priority: 'bulk' });
   if (texts.length > 0 && result.fingerprint !== present) {
     throw new WhorlError(
@@ -113,23 +117,27 @@ async function embedRange(
       'The model changed again while a field was embedded again; the next use starts over.',
     );
   }
-  // Numbers of dead rows keep their place, with zeros.
-  const vectors = new Float32Array((range.to - range.from) * dimension);
-  live.forEach((row, i) => {
-    vectors.set(
-      result.vectors.subarray(i * dimension, (i + 1) * dimension),
-      (row - range.from) * dimension,
-    );
-  });
   await ledger.write(async () => {
     const record = currentRecord(options);
-    const target = { fingerprint: present, generation: range.generation };
+    const target = { fingerprint: present, generation };
     const named = { ...record, vectors: { ...record.vectors, [field.name]: target } };
-    await ledger.commit({
-      kind: 'reembed',
-      collection: record.id,
-      record,
-      chunks: toChunks(named, range.from, new Map([[field.name, vectors]])),
-    });
+    const vectors = new Map([[field.name, result.vectors]]);
+    const chunks = toChunks(named, numbers, vectors);
+    await ledger.commit({ kind: 'reembed', collection: record.id, record, chunks });
   });
+  return next ?? nextRow;
+}
+
+/** Texts of live rows from a number on, at most {@link ROWS_AT_ONCE}; `next` null where no row follows. */
+function textsFrom(rows: RowTable, from: number, input: string) {
+  const numbers: number[] = [];
+  const texts: string[] = [];
+  for (let slot = rows.slotFrom(from); slot < rows.length; slot++) {
+    if (numbers.length === ROWS_AT_ONCE) return { numbers, texts, next: rows.numberOf(slot) };
+    const stored = rows.at(slot);
+    if (stored === undefined) continue;
+    numbers.push(rows.numberOf(slot));
+    texts.push(String(stored.values[input] ?? ''));
+  }
+  return { numbers, texts, next: null };
 }

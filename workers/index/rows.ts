@@ -1,6 +1,8 @@
 /**
- * The rows of one collection in memory, by dense row number: what a filter scans. Row numbers are never
- * used twice; the vector indexes, the lexical indexes and all bitmaps share them.
+ * The rows of one collection in memory, by dense slot 0, 1, 2, ...: what a filter scans. The vector
+ * indexes, the lexical indexes and all bitmaps share the slots. A slot is not used twice, so that the
+ * table grows by each upsert; opened anew it has live rows only. Storage knows a row by its number,
+ * which outlives the table and has gaps.
  */
 import {
   type Bitmap,
@@ -16,7 +18,7 @@ import type { StoredRow } from './entity.ts';
 import type { CompiledFilter } from './filter/compile.ts';
 import { compareKeys, type PrimaryKey } from './keys.ts';
 
-/** Rows that passed: the bitmap covers all row numbers, dead ones are 0. */
+/** Rows that passed: the bitmap covers all slots, dead ones are 0. */
 export interface Selection {
   readonly bitmap: Bitmap;
   readonly count: number;
@@ -27,6 +29,8 @@ const FEW = 16;
 
 export class RowTable {
   readonly #rows: (StoredRow | undefined)[] = [];
+  /** Numbers in storage by slot, ascending. */
+  readonly #numbers: number[] = [];
   readonly #rowOf = new Map<PrimaryKey, number>();
   #live: Bitmap = createBitmap(1_024);
   /** Live rows in key order; null after a write. */
@@ -37,29 +41,53 @@ export class RowTable {
     return this.#rowOf.size;
   }
 
-  /** Row numbers given out so far, dead ones included. */
+  /** Slots given out so far, dead ones included. */
   get length(): number {
     return this.#rows.length;
   }
 
-  /** Puts a row under a number; a row of the same key dies. Returns the number of the dead one. */
-  put(row: number, stored: StoredRow): number | undefined {
+  /** Slots whose row is dead. */
+  get dead(): number {
+    return this.length - this.count;
+  }
+
+  /**
+   * Adds a row under the next slot; a row of the same key dies. Returns the slot of the dead one. The
+   * number must be above those of all rows before it.
+   */
+  add(stored: StoredRow, number: number): number | undefined {
     const dead = this.#rowOf.get(stored.key);
     if (dead !== undefined) this.#kill(dead);
-    // Filled up to the number: rows that died before the table was read have no record.
-    while (this.#rows.length < row) this.#rows.push(undefined);
-    this.#rows[row] = stored;
-    this.#rowOf.set(stored.key, row);
-    this.#live = growBitmap(this.#live, row + 1);
-    setBit(this.#live, row);
+    const slot = this.#rows.push(stored) - 1;
+    this.#numbers.push(number);
+    this.#rowOf.set(stored.key, slot);
+    this.#live = growBitmap(this.#live, slot + 1);
+    setBit(this.#live, slot);
     this.#order = null;
     return dead;
   }
 
-  /** Sets how many numbers are given out, where the last rows are dead. */
-  reserve(length: number): void {
-    while (this.#rows.length < length) this.#rows.push(undefined);
-    this.#live = growBitmap(this.#live, length);
+  /** The number by which storage knows the row of a slot, also of a dead one. */
+  numberOf(slot: number): number {
+    return this.#numbers[slot] as number;
+  }
+
+  /** The first slot whose number is not below `number`; `length` where there is none. */
+  slotFrom(number: number): number {
+    let low = 0;
+    let high = this.#numbers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#numbers[middle] as number) < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Whether a live row has that number. */
+  holds(number: number): boolean {
+    const slot = this.slotFrom(number);
+    return this.#numbers[slot] === number && this.isLive(slot);
   }
 
   remove(key: PrimaryKey): number | undefined {
@@ -133,7 +161,7 @@ export class RowTable {
     }
   }
 
-  /** Calls `visit` for each live row, by ascending number. */
+  /** Calls `visit` for each live row, by ascending slot. */
   each(visit: (row: number, stored: StoredRow) => void): void {
     eachBit(this.#live, (row) => {
       const stored = this.#rows[row];

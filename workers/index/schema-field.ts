@@ -11,7 +11,9 @@ import {
   refuseUnknown,
   wholeNumber,
 } from './body.ts';
-import type { FieldSpec } from './schema.ts';
+import type { StoredJson } from './json.ts';
+import { parseScalar } from './scalar-value.ts';
+import type { ElementSpec, FieldSpec } from './schema.ts';
 
 const TYPES: readonly DataType[] = [
   'Bool',
@@ -23,6 +25,7 @@ const TYPES: readonly DataType[] = [
   'Double',
   'VarChar',
   'JSON',
+  'Array',
   'FloatVector',
 ];
 
@@ -31,14 +34,28 @@ const FIELD_MEMBERS = [
   'dataType',
   'isPrimary',
   'elementTypeParams',
+  'elementDataType',
   'description',
   'autoID',
   'nullable',
+  'defaultValue',
   'isPartitionKey',
   'isClusteringKey',
 ];
 
+const ELEMENT_TYPES: readonly ElementSpec['type'][] = [
+  'Bool',
+  'Int8',
+  'Int16',
+  'Int32',
+  'Int64',
+  'Float',
+  'Double',
+  'VarChar',
+];
+
 /** Milvus's bounds. */
+const MAX_CAPACITY = 4_096;
 const MAX_LENGTH = 65_535;
 /** The kernel of the vector index ends here; Milvus goes to 32,768. */
 const MAX_DIMENSION = 4_096;
@@ -56,7 +73,7 @@ export function parseField(raw: unknown, id: number): FieldSpec {
   if (!isObject(raw)) throw invalid('a field of the schema must be an object');
   const name = fieldName(raw);
   refuseUnknown(raw, FIELD_MEMBERS, `field ${name}`);
-  for (const later of ['nullable', 'isPartitionKey', 'isClusteringKey']) {
+  for (const later of ['isPartitionKey', 'isClusteringKey']) {
     if (optionalFlag(raw, later, false))
       throw invalid(`"${later}" of field ${name} is not supported`);
   }
@@ -68,8 +85,12 @@ export function parseField(raw: unknown, id: number): FieldSpec {
     );
   }
   const params = optionalObject(raw, 'elementTypeParams');
-  refuseUnknown(params, ['max_length', 'dim'], `elementTypeParams of field ${name}`);
-  return {
+  refuseUnknown(
+    params,
+    ['max_length', 'max_capacity', 'dim'],
+    `elementTypeParams of field ${name}`,
+  );
+  const field: FieldSpec = {
     id,
     name,
     type,
@@ -77,7 +98,53 @@ export function parseField(raw: unknown, id: number): FieldSpec {
     primary,
     maxLength: type === 'VarChar' ? maxLength(params, name, primary) : null,
     dimension: type === 'FloatVector' ? dimension(params, name) : null,
+    ...(type === 'Array' ? arrayOf(raw, params, name) : {}),
+    ...(isNullable(raw, name, type, primary) ? { nullable: true } : {}),
   };
+  if (type !== 'Array' && raw.elementDataType !== undefined) {
+    throw invalid(`"elementDataType" of field ${name} belongs to fields of type Array`);
+  }
+  return raw.defaultValue == null ? field : { ...field, defaultValue: defaultOf(raw, field) };
+}
+
+function arrayOf(
+  raw: Body,
+  params: Body,
+  name: string,
+): Required<Pick<FieldSpec, 'element' | 'maxCapacity'>> {
+  const type = ELEMENT_TYPES.find((each) => each === raw.elementDataType);
+  if (type === undefined) {
+    throw invalid(
+      `element type ${String(raw.elementDataType)} of field ${name} is unknown or not supported, error: supported, case sensitive: ${ELEMENT_TYPES.join(', ')}`,
+    );
+  }
+  const maxCapacity = wholeNumber(params.max_capacity);
+  if (maxCapacity === null || maxCapacity < 1 || maxCapacity > MAX_CAPACITY) {
+    throw invalid(
+      `the maximum capacity specified for an Array should be in (0, ${MAX_CAPACITY}]: invalid parameter[field=${name}]`,
+    );
+  }
+  const length = type === 'VarChar' ? maxLength(params, name, false) : null;
+  return { element: { type, maxLength: length }, maxCapacity };
+}
+
+function isNullable(raw: Body, name: string, type: DataType, primary: boolean): boolean {
+  if (!optionalFlag(raw, 'nullable', false)) return false;
+  if (!primary && type !== 'FloatVector') return true;
+  throw invalid(`a ${primary ? 'primary key' : 'vector field'} cannot be nullable: field ${name}`);
+}
+
+/** Kept as a row would keep it. */
+function defaultOf(raw: Body, field: FieldSpec): StoredJson {
+  const { name, type, primary } = field;
+  if (primary || type === 'FloatVector' || type === 'JSON' || type === 'Array') {
+    throw invalid(`field ${name} of type ${type} cannot have a default value`);
+  }
+  try {
+    return parseScalar(raw.defaultValue, field, `the default value of field ${name}`);
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
 }
 
 function fieldName(raw: Body): string {

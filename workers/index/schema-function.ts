@@ -48,6 +48,9 @@ function onlyField(
 ): string {
   const [name, ...more] = names ?? [];
   const field = fields.find((each) => each.name === name);
+  if (field?.nullable === true) {
+    throw invalid(`${where} cannot take field ${name}, which may be null`);
+  }
   if (name === undefined || more.length > 0 || field?.type !== type) {
     throw invalid(
       `${where} needs exactly one field of type ${type}, got [${(names ?? []).join(', ')}]`,

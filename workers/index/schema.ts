@@ -17,6 +17,7 @@ import {
   refuseUnknown,
   wholeNumber,
 } from './body.ts';
+import type { StoredJson } from './json.ts';
 import { parseField } from './schema-field.ts';
 import { parseFunctions } from './schema-function.ts';
 import { parseIndexes } from './schema-index.ts';
@@ -32,6 +33,20 @@ export interface FieldSpec {
   readonly maxLength: number | null;
   /** FloatVector. */
   readonly dimension: number | null;
+  /** Array: what its elements are. */
+  readonly element?: ElementSpec;
+  /** Array: most elements. */
+  readonly maxCapacity?: number;
+  /** Absent: a value must be given. */
+  readonly nullable?: true;
+  /** Taken where no value, or null, is given. */
+  readonly defaultValue?: StoredJson;
+}
+
+export interface ElementSpec {
+  readonly type: Exclude<DataType, 'Array' | 'JSON' | 'FloatVector'>;
+  /** VarChar: bytes of UTF-8. */
+  readonly maxLength: number | null;
 }
 
 export interface VectorIndexSpec {
@@ -212,6 +227,13 @@ export function vectorFields(spec: CollectionSpec): readonly FieldSpec[] {
 /** The function that fills a vector field, or undefined when the caller brings the vectors. */
 export function functionOf(spec: CollectionSpec, fieldName: string): FunctionSpec | undefined {
   return spec.functions.find((each) => each.output === fieldName);
+}
+
+/** Whether each vector field has an index: the collection can be loaded. */
+export function isIndexed(spec: CollectionSpec): boolean {
+  return vectorFields(spec).every(({ name }) =>
+    spec.indexes.some((index) => index.fieldName === name),
+  );
 }
 
 /** Dimension of a vector field; 0 for any other. */

@@ -16,19 +16,21 @@ import { type Collection, searchedField } from './collection.ts';
 import { embedTexts, mismatch } from './embedder.ts';
 import type { CallScope } from './endpoints.ts';
 import { copyVector } from './entity.ts';
-import { compileFilter } from './filter/compile.ts';
+import type { CompiledFilter } from './filter/compile.ts';
 import { type Projection, parseProjection, projectRow, withKey } from './project.ts';
 import { checkPartitions, openVectors, vectorAt } from './read.ts';
 import type { RowTable, Selection } from './rows.ts';
 import { dimensionOf, type FieldSpec, functionOf } from './schema.ts';
 import { StaleView } from './store.ts';
 import type { Nearest, VectorField } from './vector-field.ts';
+import { wantedFilter } from './wanted-filter.ts';
 
 const MEMBERS = [
   'collectionName',
   'data',
   'annsField',
   'filter',
+  'exprParams',
   'limit',
   'offset',
   'outputFields',
@@ -75,8 +77,7 @@ export async function search(scope: CallScope, raw: unknown): Promise<SearchAnsw
     const vectors = await ledger.vectors(collection, field.name);
     const shown = await openVectors(scope, collection, projection);
     if (vectors.closed || collection.rows !== rows) throw new StaleView();
-    const text = optionalText(plan.body, 'filter');
-    const filter = text === '' ? null : compileFilter(text, collection.record.spec);
+    const filter = wantedFilter(plan.body, collection.record.spec);
     const selection = selectRows(rows, filter);
     checkHits(queries.vectors.length, plan.limit, selection?.count ?? rows.count);
     const hits = queries.vectors.map((query) => nearest(vectors, query, plan, selection, rows));
@@ -235,10 +236,7 @@ function projectionOf(body: Body, collection: Collection): Projection {
 }
 
 /** Null where every row of the index is live and none is filtered: the search then needs no bitmap. */
-export function selectRows(
-  rows: RowTable,
-  filter: ReturnType<typeof compileFilter> | null,
-): Selection | null {
+export function selectRows(rows: RowTable, filter: CompiledFilter | null): Selection | null {
   if (filter === null && rows.count === rows.length) return null;
   return rows.select(filter);
 }

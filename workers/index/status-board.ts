@@ -14,10 +14,14 @@ const ORDER: readonly StoreMode[] = [
   'background_failed',
 ];
 
+/** Milliseconds between two tellings of what changes all the time. */
+const TELL_MS = 1_000;
+
 export class StatusBoard {
   readonly #facts: () => StoreFacts;
   readonly #why = new Map<StoreMode, string>();
   readonly #watchers = new Set<(status: StoreStatus) => void>();
+  #soon: ReturnType<typeof setTimeout> | null = null;
 
   constructor(facts: () => StoreFacts) {
     this.#facts = facts;
@@ -41,6 +45,15 @@ export class StatusBoard {
   tell(): void {
     const status = this.status();
     for (const report of this.#watchers) report(status);
+  }
+
+  /** Tells the watchers within a second, however often that is asked for. */
+  tellSoon(): void {
+    if (this.#watchers.size === 0) return;
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.tell();
+    }, TELL_MS);
   }
 
   /** Calls `report` with each change until the first of the signals aborts. */

@@ -3,6 +3,7 @@
  * vectors, the collection's record and a log entry, and moves the head: all of it or nothing.
  */
 import { WhorlError } from '../../src/shared/errors.ts';
+import type { PlacedChunk } from './chunks.ts';
 import {
   type ChangeKind,
   type ChunkRecord,
@@ -13,10 +14,9 @@ import {
   parseCollection,
   parseHead,
   parseRow,
-  parseSnapshotPart,
   type RowRecord,
-  type SnapshotRecord,
 } from './records.ts';
+import { joinParts, type SavedGraph, type SnapshotPart } from './saved-graph.ts';
 import {
   type Entry,
   type KeyRange,
@@ -36,8 +36,6 @@ const ROWS_AT_ONCE = 2_000;
 const CHUNKS_AT_ONCE = 16;
 /** Rows written between two looks at whether the storage has come so far. */
 const WRITTEN_AT_ONCE = 1_000;
-/** Bytes of one part of a snapshot. */
-const PART_BYTES = 4_194_304;
 
 /** What a writer believes to be true; the transaction fails where it is not. */
 export interface Hold {
@@ -58,14 +56,22 @@ export interface Change {
   readonly at: number;
   readonly removed?: readonly Uint8Array<ArrayBuffer>[];
   readonly added?: readonly RowEntry[];
-  readonly chunks?: readonly {
-    readonly field: number;
-    readonly generation: number;
-    readonly chunk: ChunkRecord;
-  }[];
+  readonly chunks?: readonly PlacedChunk[];
   /** Vectors (and with them the graph) of a generation that no longer counts. */
   readonly retired?: readonly { readonly field: number; readonly generation: number }[];
   readonly lastAutoId?: bigint;
+  /** Identity of the call that makes it, for the log: see `tabs/call-log.ts`. */
+  readonly call?: string;
+  /**
+   * Rows and chunks are put out of sight, under a number that no record names yet: `record` is what it will be
+   * and is not written. A later change names it by `also`.
+   */
+  readonly staged?: true;
+  /** Further collections that appear with this change, or are dropped by it (null). */
+  readonly also?: readonly {
+    readonly collection: number;
+    readonly record: CollectionRecord | null;
+  }[];
   /** Told how many of `added` are written, but not yet committed: a sign of life. */
   readonly onWritten?: (rows: number) => void;
 }
@@ -172,45 +178,49 @@ export class Store {
     });
   }
 
-  /** The saved graph of a field, or null when there is none or a part is missing. */
-  snapshot(id: number, field: number): Promise<SnapshotRecord | null> {
-    return this.storage.read(['snapshots'], async (tx) => {
-      const entries = await tx.scan('snapshots', under(id, field));
-      const parts = entries.map((entry) => parseSnapshotPart(entry.value));
-      const [first] = parts;
-      if (!first || first.parts !== parts.length) return null;
-      const whole = new Uint8Array(parts.reduce((sum, part) => sum + (part?.bytes.length ?? 0), 0));
-      let at = 0;
-      for (const part of parts) {
-        const same = part?.generation === first.generation && part.count === first.count;
-        if (!part || !same) return null;
-        whole.set(part.bytes, at);
-        at += part.bytes.length;
-      }
-      return { ...first, bytes: whole };
+  /**
+   * Rewrites how the vectors of a collection lie in the storage. What can be read of them stays the same,
+   * so that the sequence stays, too, and nobody who has read them need read again. `work` gives the
+   * collection's record as it is then; it may run several times.
+   */
+  rewrite(
+    hold: Hold,
+    id: number,
+    work: (tx: WriteTransaction, record: CollectionRecord) => Promise<CollectionRecord>,
+  ): Promise<CollectionRecord> {
+    return this.storage.write(['head', 'collections', 'vectors', 'snapshots'], async (tx) => {
+      checkEpoch(parseHead(await tx.get('head', HEAD)), hold);
+      const record = await work(tx, await recordAt(tx, id, hold.sequence));
+      tx.put('collections', id, record);
+      return record;
     });
   }
 
-  /** Replaces the saved graph of a field. It is derived state: no log entry, but the epoch is checked. */
-  saveSnapshot(
+  /** The saved graph of a field, or null when there is none or anything about it is in doubt. */
+  snapshot(id: number, field: number): Promise<SavedGraph | null> {
+    return this.storage.read(['snapshots'], async (tx) => {
+      const entries = await tx.scan('snapshots', under(id, field));
+      return joinParts(entries.map((entry) => entry.value));
+    });
+  }
+
+  /**
+   * Saves one part of the graph of a field; it is derived state: no log entry, but the epoch is checked.
+   * Part 0 is saved last: until then there is no whole graph. The first part that is saved removes the
+   * graph before it (`fresh`).
+   */
+  saveSnapshotPart(
     hold: Hold,
     at: { readonly id: number; readonly field: number },
-    graph: { readonly generation: number; readonly count: number; readonly bytes: Uint8Array },
+    part: SnapshotPart,
+    fresh: boolean,
   ): Promise<void> {
-    return this.storage.write(['head', 'snapshots'], async (tx) => {
+    return this.storage.write(['head', 'collections', 'snapshots'], async (tx) => {
       checkEpoch(parseHead(await tx.get('head', HEAD)), hold);
-      tx.deleteRange('snapshots', under(at.id, at.field));
-      const parts = Math.max(1, Math.ceil(graph.bytes.length / PART_BYTES));
-      for (let part = 0; part < parts; part++) {
-        const bytes = graph.bytes.slice(part * PART_BYTES, (part + 1) * PART_BYTES);
-        const record: SnapshotRecord = {
-          generation: graph.generation,
-          count: graph.count,
-          parts,
-          bytes: bytes as Uint8Array<ArrayBuffer>,
-        };
-        tx.put('snapshots', [at.id, at.field, part], record);
-      }
+      // A collection that was dropped meanwhile leaves nothing behind.
+      if ((await tx.get('collections', at.id)) === undefined) return;
+      if (fresh) tx.deleteRange('snapshots', under(at.id, at.field));
+      tx.put('snapshots', [at.id, at.field, part.part], part);
     });
   }
 
@@ -261,12 +271,9 @@ async function each(
 
 async function applyChange(tx: WriteTransaction, change: Change): Promise<void> {
   const id = change.collection;
-  if (change.record === null) {
-    tx.delete('collections', id);
-    for (const store of ['rows', 'vectors', 'snapshots'] as const) tx.deleteRange(store, under(id));
-    return;
-  }
-  tx.put('collections', id, change.record);
+  for (const { collection, record } of change.also ?? []) putCollection(tx, collection, record);
+  if (change.staged !== true) putCollection(tx, id, change.record);
+  if (change.record === null) return;
   for (const key of change.removed ?? []) tx.delete('rows', [id, key]);
   for (const { field, generation } of change.retired ?? []) {
     tx.deleteRange('vectors', under(id, field, generation));
@@ -276,6 +283,16 @@ async function applyChange(tx: WriteTransaction, change: Change): Promise<void> 
     tx.put('vectors', [id, field, generation, chunk.firstRow], chunk);
   }
   await addRows(tx, change);
+}
+
+/** Names a collection, or drops it and all that is its. */
+function putCollection(tx: WriteTransaction, id: number, record: CollectionRecord | null): void {
+  if (record !== null) {
+    tx.put('collections', id, record);
+    return;
+  }
+  tx.delete('collections', id);
+  for (const store of ['rows', 'vectors', 'snapshots'] as const) tx.deleteRange(store, under(id));
 }
 
 /** Requests of a transaction are answered in order: an answer to a read says that what was put before is done. */
@@ -299,6 +316,8 @@ function writeLog(tx: WriteTransaction, head: HeadRecord, change: Change): void 
     collection: change.collection,
     added: change.added?.length ?? 0,
     removed: change.removed?.length ?? 0,
+    ...(change.call === undefined ? {} : { call: change.call }),
+    ...(change.lastAutoId === undefined ? {} : { lastAutoId: change.lastAutoId }),
   };
   tx.put('log', head.sequence, entry);
   if (head.sequence > LOG_LENGTH) {

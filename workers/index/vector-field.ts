@@ -2,7 +2,6 @@
 
 import { isWhorlError } from '../../src/shared/errors.ts';
 import { VectorIndex } from './kernel/vector-index.ts';
-import type { ChunkRecord } from './records.ts';
 import type { Selection } from './rows.ts';
 import { dimensionOf, type FieldSpec, type VectorIndexSpec } from './schema.ts';
 
@@ -29,7 +28,7 @@ export class VectorField {
   readonly spec: VectorIndexSpec;
   readonly generation: number;
   readonly #index: VectorIndex;
-  /** Rows that the saved graph holds. */
+  /** Rows that the saved graph holds; 0 where none is saved. */
   savedCount = 0;
   #closed = false;
 
@@ -80,13 +79,6 @@ export class VectorField {
   /** Whether the graph has every row and was tried, so that building has nothing left to do. */
   get settled(): boolean {
     return this.#closed || this.#use((index) => index.settled);
-  }
-
-  /** Adds a stored chunk; false when it does not follow on what is here. */
-  take(chunk: ChunkRecord): boolean {
-    if (chunk.firstRow !== this.#index.count) return false;
-    this.#index.append(new Float32Array(chunk.data));
-    return true;
   }
 
   append(vectors: Float32Array): void {

@@ -12,7 +12,12 @@ import type {
 import { IndexCore } from './core.ts';
 import { EmbedPort } from './embed-port.ts';
 import { webLock } from './leader.ts';
+import { OpfsFiles } from './mirror/opfs-files.ts';
+import type { MirrorPlace } from './open-storage.ts';
+import { browserLocks, estimateUsage, openChannel } from './platform.ts';
+import { deleteDatabase } from './storage/idb-open.ts';
 import { IdbStorage } from './storage/idb-storage.ts';
+import { broadcastTabs, type TabOptions } from './tabs/channel.ts';
 
 /** Engines of one name share their records: what one erases, the others must not keep vectors of. */
 let erasures: BroadcastChannel | null = null;
@@ -28,24 +33,48 @@ function ownName(name: string): string {
 function openCore(request: IndexOpenRequest): Promise<IndexCore> {
   const name = ownName(request.name);
   const durable = request.storage === 'indexeddb';
-  const locks = (navigator as { readonly locks?: LockManager }).locks;
+  const locks = browserLocks(navigator);
   embedder.keep(request.embeddingCacheBytes ?? 0);
   listen(name);
   return IndexCore.open({
     name,
-    openStorage: durable ? (onRetired) => IdbStorage.open({ name, onRetired }) : null,
-    lock: durable && locks !== undefined ? webLock(locks) : null,
+    openStorage: durable
+      ? (onRetired, onVanished) => IdbStorage.open({ name, onRetired, onVanished })
+      : null,
+    mirror: durable ? mirrorPlace(name, request.mirror ?? true) : null,
+    lock: durable && locks !== null ? webLock(locks) : null,
+    tabs: durable && locks !== null ? otherTabs(name) : null,
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
     embedder,
     pause: giveWay,
+    deleteDatabase: () => deleteDatabase(name),
+    estimate: () => estimateUsage(navigator),
   });
+}
+
+/** Files of this engine; none without locks, because two tabs would write them. */
+function mirrorPlace(name: string, copy: boolean): MirrorPlace {
+  const { storage } = navigator as { readonly storage?: StorageManager };
+  const usable = browserLocks(navigator) !== null && storage?.getDirectory !== undefined;
+  return {
+    files: usable ? new OpfsFiles(() => storage.getDirectory(), name.split('/')) : null,
+    copy,
+  };
+}
+
+/** How other tabs are reached, or null where the browser denies that. */
+function otherTabs(name: string): TabOptions | null {
+  const channel = broadcastTabs(name, openChannel);
+  if (channel === null) return null;
+  const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  return { tab: crypto.randomUUID(), channel, wait, random: Math.random };
 }
 
 /** The page listens on the same channel. Messages do not come back to the object that sent them. */
 function listen(name: string): void {
   erasures?.close();
-  erasures = new BroadcastChannel(`${name}/erasures`);
-  erasures.onmessage = () => embedder.forget();
+  erasures = openChannel(`${name}/erasures`);
+  if (erasures !== null) erasures.onmessage = () => embedder.forget();
 }
 
 function core(): Promise<IndexCore> {
@@ -83,6 +112,20 @@ const handlers: Handlers<IndexContract> = {
     }),
   candidates: async (request, { signal }) => (await core()).candidates(request, { signal }),
   lexical: async (request) => (await core()).lexical(request),
+  readOut: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return { collections: await (await core()).archives.readOut(request, call) };
+  },
+  takeIn: async (request, { signal, report }) => {
+    const call = { signal, report: report as (progress: EmbedProgress) => void };
+    return (await core()).archives.takeIn(request, call);
+  },
+  destroy: async () => {
+    const open = opened;
+    opened = null;
+    embedder.forget();
+    await (await open)?.destroy();
+  },
   close: async () => {
     const open = opened;
     opened = null;

@@ -18,7 +18,7 @@ export const en: Messages = {
     search: 'Search',
     stop: 'Stop',
     byWords: 'Searching by words until the model is ready',
-    readOnly: 'Another tab is writing; this one searches',
+    readOnly: 'Nothing can be written here; this tab searches',
   },
   welcome: {
     title: 'Ask, see the sources, say what helped',
@@ -214,7 +214,7 @@ export const en: Messages = {
     modelFailed: 'The model did not start',
     kept: 'Kept on this device',
     notKept: 'Not kept: private window',
-    follower: 'Another tab is writing; this one reads',
+    readOnly: 'Nothing can be written here; this tab reads',
     recordCount: (n) => (n === 1 ? '1 record' : `${n} records`),
     model: 'Model',
     name: 'Name',
@@ -227,7 +227,7 @@ export const en: Messages = {
     where: 'Where',
     role: 'This tab',
     leader: 'reads and writes',
-    reads: 'reads; another tab writes',
+    through: 'reads and writes, through another tab',
     used: 'Room used',
     usedOf: (used, quota) => `${used} of ${quota}`,
     persisted: 'Promise of the browser',
@@ -282,8 +282,12 @@ export const en: Messages = {
         next: 'What was saved is untouched. Load the page again.',
       },
       not_leader: {
-        what: 'Another tab is writing, so this one cannot.',
-        next: 'Nothing was changed. Use the other tab, or close it.',
+        what: 'This tab cannot write at present.',
+        next: 'Nothing was changed. Reload the page; if that does not help, close the other tabs.',
+      },
+      outcome_unknown: {
+        what: 'Whether the last change was made cannot be told.',
+        next: 'It was made whole or not at all, and not twice. Look before you make it again.',
       },
       storage_full: {
         what: 'The disk has no room left for this page.',

@@ -16,7 +16,7 @@ export const ja: Messages = {
     search: '検索する',
     stop: '止める',
     byWords: 'モデルの準備ができるまで、言葉で検索します',
-    readOnly: '別のタブが書き込み中のため、ここでは検索だけできます',
+    readOnly: 'ここでは書き込めません。検索だけできます',
   },
   welcome: {
     title: '尋ねて、出典を見て、役に立ったかを伝える',
@@ -200,7 +200,7 @@ export const ja: Messages = {
     modelFailed: 'モデルを起動できませんでした',
     kept: 'この端末に保存されます',
     notKept: '保存されません（プライベートウィンドウ）',
-    follower: '別のタブが書き込み中、このタブは読むだけです',
+    readOnly: 'ここでは書き込めません。読むだけです',
     recordCount: (n) => `記録 ${n}件`,
     model: 'モデル',
     name: '名前',
@@ -213,7 +213,7 @@ export const ja: Messages = {
     where: '場所',
     role: 'このタブ',
     leader: '読み書きできます',
-    reads: '読むだけ（別のタブが書き込み）',
+    through: '別のタブを通して読み書きします',
     used: '使用量',
     usedOf: (used, quota) => `${used} / ${quota}`,
     persisted: 'ブラウザーの約束',
@@ -268,8 +268,12 @@ export const ja: Messages = {
         next: '保存済みのものは無事です。ページを読み込み直してください。',
       },
       not_leader: {
-        what: '別のタブが書き込み中のため、このタブでは書き込めません。',
-        next: '何も変わっていません。そのタブを使うか、閉じてください。',
+        what: '今、このタブからは書き込めません。',
+        next: '何も変わっていません。ページを読み込み直し、それでもだめならほかのタブを閉じてください。',
+      },
+      outcome_unknown: {
+        what: '最後の変更が行われたかどうか、確かめられません。',
+        next: 'すべて行われたか、まったく行われていないかのどちらかで、二重にはなっていません。もう一度行う前に確認してください。',
       },
       storage_full: {
         what: 'このページのための空き容量がありません。',

@@ -16,7 +16,7 @@ export const ko: Messages = {
     search: '검색',
     stop: '멈춤',
     byWords: '모델이 준비될 때까지 낱말로 검색합니다',
-    readOnly: '다른 탭이 쓰는 중이라 여기서는 검색만 합니다',
+    readOnly: '여기서는 쓸 수 없어 검색만 합니다',
   },
   welcome: {
     title: '묻고, 출처를 보고, 도움이 되었는지 알려 주세요',
@@ -201,7 +201,7 @@ export const ko: Messages = {
     modelFailed: '모델을 시작하지 못했습니다',
     kept: '이 기기에 보관합니다',
     notKept: '보관하지 않음: 비공개 창',
-    follower: '다른 탭이 쓰는 중, 이 탭은 읽기만 합니다',
+    readOnly: '여기서는 쓸 수 없고 읽기만 합니다',
     recordCount: (n) => `기록 ${n}건`,
     model: '모델',
     name: '이름',
@@ -214,7 +214,7 @@ export const ko: Messages = {
     where: '위치',
     role: '이 탭',
     leader: '읽고 씁니다',
-    reads: '읽기만 합니다. 다른 탭이 씁니다',
+    through: '다른 탭을 통해 읽고 씁니다',
     used: '쓴 공간',
     usedOf: (used, quota) => `${used} / ${quota}`,
     persisted: '브라우저의 약속',
@@ -269,8 +269,12 @@ export const ko: Messages = {
         next: '보관한 것은 그대로입니다. 페이지를 다시 불러오세요.',
       },
       not_leader: {
-        what: '다른 탭이 쓰는 중이라 이 탭은 쓸 수 없습니다.',
-        next: '바뀐 것은 없습니다. 그 탭을 쓰거나 닫으세요.',
+        what: '지금 이 탭에서는 쓸 수 없습니다.',
+        next: '바뀐 것은 없습니다. 페이지를 새로 고치고, 그래도 안 되면 다른 탭을 닫으세요.',
+      },
+      outcome_unknown: {
+        what: '마지막 변경이 이루어졌는지 알 수 없습니다.',
+        next: '전부 이루어졌거나 전혀 이루어지지 않았고, 두 번 이루어지지는 않았습니다. 다시 하기 전에 확인하세요.',
       },
       storage_full: {
         what: '디스크에 이 페이지가 쓸 공간이 없습니다.',

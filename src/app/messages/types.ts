@@ -191,7 +191,7 @@ export interface Messages {
     readonly modelFailed: string;
     readonly kept: string;
     readonly notKept: string;
-    readonly follower: string;
+    readonly readOnly: string;
     readonly recordCount: (n: number) => string;
     readonly model: string;
     readonly name: string;
@@ -204,7 +204,7 @@ export interface Messages {
     readonly where: string;
     readonly role: string;
     readonly leader: string;
-    readonly reads: string;
+    readonly through: string;
     readonly used: string;
     readonly usedOf: (used: string, quota: string) => string;
     readonly persisted: string;

@@ -16,7 +16,7 @@ export const zh: Messages = {
     search: '搜索',
     stop: '停止',
     byWords: '模型就绪之前，按词语搜索',
-    readOnly: '另一个标签页正在写入，这里只能搜索',
+    readOnly: '这里不能写入，只能搜索',
   },
   welcome: {
     title: '提问，看来源，说说有没有帮助',
@@ -198,7 +198,7 @@ export const zh: Messages = {
     modelFailed: '模型未能启动',
     kept: '保存在这台设备上',
     notKept: '不会保存：隐私窗口',
-    follower: '另一个标签页正在写入，这里只读取',
+    readOnly: '这里不能写入，只读取',
     recordCount: (n) => `${n} 条记录`,
     model: '模型',
     name: '名称',
@@ -211,7 +211,7 @@ export const zh: Messages = {
     where: '位置',
     role: '本标签页',
     leader: '读取并写入',
-    reads: '只读取，另一个标签页写入',
+    through: '通过另一个标签页读取并写入',
     used: '已用空间',
     usedOf: (used, quota) => `${used} / ${quota}`,
     persisted: '浏览器的承诺',
@@ -266,8 +266,12 @@ export const zh: Messages = {
         next: '已保存的内容没有受影响。请重新加载页面。',
       },
       not_leader: {
-        what: '另一个标签页正在写入，这里不能写入。',
-        next: '没有任何改动。请使用或关闭那个标签页。',
+        what: '这个标签页现在不能写入。',
+        next: '没有任何改动。请重新加载页面；若仍不行，请关闭其他标签页。',
+      },
+      outcome_unknown: {
+        what: '无法确定上一次改动是否已完成。',
+        next: '它要么完整完成，要么完全没有发生，也不会重复。再次操作前请先查看。',
       },
       storage_full: {
         what: '磁盘上没有留给本页面的空间了。',

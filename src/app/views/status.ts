@@ -5,7 +5,7 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { version } from '../../../package.json';
 import type { EmbedderInfo } from '../../shared/types.ts';
 import { isLanguage, LANGUAGE_NAMES, LANGUAGE_TAGS, LANGUAGES } from '../language.ts';
-import type { Preferences } from '../state.ts';
+import { isReadOnly, type Preferences } from '../state.ts';
 import { modelCard } from './model.ts';
 import type { Scene } from './scene.ts';
 
@@ -25,7 +25,7 @@ export function readinessText({ state, words }: Scene): string {
 export function keepingText({ state, words }: Scene): string {
   const { store } = state.engine;
   if (!store) return '';
-  if (store.role === 'follower') return words.status.follower;
+  if (isReadOnly(state)) return words.status.readOnly;
   return store.durability === 'durable' ? words.status.kept : words.status.notKept;
 }
 
@@ -88,11 +88,17 @@ function storageFacts(scene: Scene): TemplateResult {
   return html`<dl class="facts">
     ${fact(words.status.where, words.status[store.storage])}
     ${store.why ? fact(words.status.why, store.why) : nothing}
-    ${fact(words.status.role, store.role === 'leader' ? words.status.leader : words.status.reads)}
+    ${fact(words.status.role, words.status[roleWord(state)])}
     ${fact(words.nav.records, format.count(state.records.length))}
     ${fact(words.status.used, usedText(scene))}
     ${fact(words.status.persisted, promiseText(scene))}
   </dl>`;
+}
+
+/** Whether this tab writes, and how. */
+function roleWord(state: Scene['state']): 'leader' | 'through' | 'readOnly' {
+  if (isReadOnly(state)) return 'readOnly';
+  return state.engine.store?.role === 'follower' ? 'through' : 'leader';
 }
 
 function usedText({ state, words, format }: Scene): string {

@@ -358,12 +358,33 @@ describe('a second tab', () => {
     durability: 'durable',
     role: 'follower',
     collections: 1,
+    modes: [],
   } as const;
 
-  it('searches and does not ask', async () => {
+  it('asks, rates and writes like the first', async () => {
     const first = stage();
     await first.session.start();
     first.engine.say({ store: follower });
+    const second = new Session({
+      ...portsOf(first.session),
+      startEngine: async () => first.engine,
+    });
+    await second.start();
+    expect(abilityOf(second.state)).toBe('ask');
+    second.submit('horseradish');
+    await settle();
+    expect(first.engine.turnsStored).toHaveLength(1);
+    await second.rate(second.state.turns[0]!.turn.id, 'up');
+    expect(first.engine.turnsStored[0]?.vote).toBe('up');
+    expect(await second.add({ ...sampleRecords[0]!, name: 'The Oak' })).toBe(true);
+  });
+
+  it('where nothing can be written, searches and does not ask', async () => {
+    const first = stage();
+    await first.session.start();
+    first.engine.say({
+      store: { ...follower, modes: ['read_only'], why: 'Another tab upgraded.' },
+    });
     const second = new Session({
       ...portsOf(first.session),
       startEngine: async () => first.engine,

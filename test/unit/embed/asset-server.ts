@@ -120,12 +120,16 @@ export interface Answer {
   readonly fails?: boolean;
   /** No byte ever comes. */
   readonly silent?: boolean;
+  /** Not even the head of the answer comes. */
+  readonly mute?: boolean;
 }
 
 const CHUNK = 64 * 1024;
 
 export class AssetServer {
   readonly asked: Asked[] = [];
+  /** Paths of requests that were given up before their answer began. */
+  readonly given: string[] = [];
   files: Record<string, Uint8Array<ArrayBuffer>>;
   mischief: Mischief = () => undefined;
 
@@ -142,6 +146,12 @@ export class AssetServer {
     const answer = this.mischief(asked, this.asked.length) ?? {};
     this.asked.push(asked);
     if (answer.fails) throw new TypeError('Failed to fetch');
+    if (answer.mute) {
+      return new Promise((_, reject) => {
+        if (init.signal) onAbort(init.signal, reject);
+        init.signal?.addEventListener('abort', () => this.given.push(path));
+      });
+    }
     const file = answer.body ?? this.files[path];
     if (answer.status !== undefined)
       return new Response('no', { status: answer.status, ...answer });

@@ -159,11 +159,11 @@ describe('a connection that is cut', () => {
       return asked === 1 ? { silent: true } : undefined;
     };
     const deps = server.deps();
-    let silences = 0;
-    const wait: typeof deps.wait = (ms, signal) => {
-      if (ms < 20_000 || asked !== 1 || silences > 0) return deps.wait(ms, signal);
-      silences += 1;
-      return Promise.resolve();
+    const wait: typeof deps.wait = async (ms, signal) => {
+      if (ms < 20_000 || asked !== 1) return deps.wait(ms, signal);
+      // What can be heard at once is heard before.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      if (signal.aborted) throw signal.reason;
     };
     const model = await downloadModel(
       BASE,
@@ -172,6 +172,65 @@ describe('a connection that is cut', () => {
     );
     expectWhole(model);
     expect(server.requests(WEIGHTS)).toHaveLength(2);
+  });
+
+  describe('a server that takes a request and does not answer it', () => {
+    /** Silence passes at once; how often it did. */
+    function impatient(server: AssetServer, cache: Kept | null = null) {
+      const deps = server.deps(cache);
+      const silences: number[] = [];
+      const wait: typeof deps.wait = async (ms, signal) => {
+        if (ms < 20_000) return deps.wait(ms, signal);
+        // What can be answered at once is answered before.
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        if (signal.aborted) throw signal.reason;
+        silences.push(ms);
+      };
+      return { deps: { ...deps, wait }, silences };
+    }
+
+    const quiet = () => ({ signal: new AbortController().signal, onProgress: () => {} });
+
+    it.each([
+      ['at all', { mute: true }],
+      ['with more than a head', { silent: true }],
+    ])('%s: the manifest is given up after 20 s', async (_, answer) => {
+      const server = new AssetServer();
+      server.mischief = () => answer;
+      const { deps, silences } = impatient(server);
+      const error = await downloadModel(BASE, deps, quiet()).catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'network', retryable: true });
+      expect(error.message).toMatch(/manifest\.json.*no byte came for 20 s/);
+      expect(silences).toEqual([20_000]);
+      expect(server.given).toEqual('mute' in answer ? ['manifest.json'] : []);
+    });
+
+    it('a model that is kept runs without the answer', async () => {
+      const cache = new MemoryCache();
+      await load(new AssetServer(), cache);
+      const server = new AssetServer();
+      server.mischief = () => ({ mute: true });
+      expectWhole(await downloadModel(BASE, impatient(server, cache).deps, quiet()));
+    });
+
+    it('a file is asked for again', async () => {
+      const server = new AssetServer();
+      server.mischief = ({ path }) =>
+        path === WEIGHTS && server.requests(WEIGHTS).length === 0 ? { mute: true } : undefined;
+      expectWhole(await downloadModel(BASE, impatient(server).deps, quiet()));
+      expect(server.requests(WEIGHTS)).toHaveLength(2);
+      expect(server.given).toEqual([WEIGHTS]);
+    });
+
+    it('cancelling does not wait for it', async () => {
+      const server = new AssetServer();
+      server.mischief = () => ({ mute: true });
+      const abort = new AbortController();
+      const call = downloadModel(BASE, server.deps(), { ...quiet(), signal: abort.signal });
+      abort.abort();
+      await expect(call).rejects.toMatchObject({ code: 'aborted' });
+      expect(server.given).toEqual(['manifest.json']);
+    });
   });
 
   it('waits as long as an overloaded server says', async () => {

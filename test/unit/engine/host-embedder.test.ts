@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HostEmbedder } from '../../../src/embedder/host-embedder.ts';
 import { HostQueue } from '../../../src/embedder/host-queue.ts';
@@ -280,6 +281,27 @@ describe('an embedder of the page', () => {
     });
   });
 
+  it('shows life to calls that wait behind others, longer than one is waited for', async () => {
+    let isSlow = false;
+    const embed = async (texts: readonly string[]) => {
+      if (isSlow) await pause(70);
+      return texts.map((text) => letters(text));
+    };
+    const source = host(embed, 'x', 120);
+    await source.start(NEVER);
+    isSlow = true;
+    const [lane] = await source.ports();
+    const port = lane?.port as MessagePort;
+    const link = new Link<Pick<EmbedContract, 'embed'>>({
+      name: 'host',
+      spawn: () => ({ endpoint: port, end: () => port.close() }),
+    });
+    opened.push(link);
+    const how = { deadlineMs: 120, onProgress: () => {} };
+    const calls = [1, 2, 3, 4, 5].map((n) => link.call('embed', { texts: [`t${n}`] }, how));
+    for (const { vectors } of await Promise.all(calls)) expect(vectors).toHaveLength(8);
+  });
+
   it('is not waited for when its caller has gone, nor longer than its patience', async () => {
     const never = () => new Promise<never>(() => {});
     const source = host(never, 'x', 60);
@@ -342,6 +364,19 @@ describe('a queue for one that does one thing at a time', () => {
     expect(log).toEqual(['first']);
     await third;
     expect(log).toEqual(['first', 'third']);
+  });
+
+  it('leaves nothing on the signals of its callers: done, given up, closed', async () => {
+    const queue = new HostQueue(1_000);
+    const { signal } = new AbortController();
+    const how = { urgent: false, signal };
+    await queue.run(async () => 1, how);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const calls = [1, 2, 3].map(() => queue.run(() => new Promise<never>(() => {}), how));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(3);
+    queue.close(new WhorlError('closed', 'The engine was closed.'));
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'closed' });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('goes on after a failure', async () => {

@@ -16,6 +16,7 @@ describe('options of an engine', () => {
       precision: 'int8',
       embedWorkers: null,
       embeddingCacheBytes: 33_554_432,
+      mirror: true,
       storage: 'indexeddb',
     });
   });
@@ -32,6 +33,7 @@ describe('options of an engine', () => {
     [{ embedWorkers: 0 }, '"embedWorkers"'],
     [{ embedWorkers: 5 }, '"embedWorkers"'],
     [{ embedWorkers: 1.5 }, '"embedWorkers"'],
+    [{ mirror: 'yes' }, '"mirror"'],
     [{ embeddingCacheBytes: -1 }, '"embeddingCacheBytes"'],
     [{ embeddingCacheBytes: 2 ** 31 }, '"embeddingCacheBytes"'],
     [{ embeddingCacheBytes: '32 MB' }, '"embeddingCacheBytes"'],

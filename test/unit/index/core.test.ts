@@ -209,7 +209,7 @@ describe('candidates', () => {
     await wrong({ depth: 1_001 }, 'depth');
     await wrong({ vector: new Float32Array(3) }, 'dimension mismatch');
     await wrong({ textFields: ['vector'] }, 'VarChar');
-    await wrong({ filter: 'text like "a%"' }, 'not supported');
+    await wrong({ filter: 'text =~ "a%"' }, 'not supported');
     await milvus.releaseCollection({ collectionName });
     await expect(core.candidates({ ...base, text: 'x' })).rejects.toMatchObject({
       milvusCode: 101,

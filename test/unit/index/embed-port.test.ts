@@ -31,7 +31,8 @@ class Far {
     this.near = { id: ports.length, port: port2 };
     ports.push(port1, port2);
     const handlers: Handlers<PortContract> = {
-      embed: async ({ texts, priority }) => {
+      embed: async ({ texts, priority }, { report }) => {
+        report({ done: texts.length, total: texts.length } as never);
         if (priority === 'query') this.queries += 1;
         await this.onEmbed();
         this.texts.push(...texts);
@@ -137,6 +138,22 @@ describe('ports to embed workers', () => {
     expect(failures).toEqual([]);
     embedder.close();
   });
+
+  test.each([
+    ['custom', 1],
+    ['wasm', 0],
+  ] as const)(
+    'a query to "%s" is followed %i times: only the host lets calls wait for each other',
+    async (backend, times) => {
+      const embedder = await connected(new Far({ backend }));
+      const seen: number[] = [];
+      const request = { texts: ['1'], priority: 'query' } as const;
+      await embedder.embed(request, { onProgress: (done) => seen.push(done) });
+      await pause(20);
+      expect(seen).toEqual(Array(times).fill(1));
+      embedder.close();
+    },
+  );
 
   test('of which none answers any more: the page is asked for another, and may bring it', async () => {
     const only = new Far();

@@ -77,7 +77,7 @@ export class FaultyStorage implements Storage {
         },
       });
     });
-    if (lost) throw new WhorlError('storage_lost', 'lost after the commit', { retryable: true });
+    if (lost) throw new WhorlError('outcome_unknown', 'lost after the commit');
     return result;
   }
 

@@ -165,7 +165,8 @@ describe('the store beside a Map', () => {
         if (!faults.struck) break;
         expect(failAt).toBeLessThan(1_000);
       }
-      expect(failures).toBeGreaterThan(50);
+      // A commit whose answer was lost is looked for: most such calls succeed.
+      expect(failures).toBeGreaterThan(kind === 'refused' ? 50 : 10);
     },
   );
 });

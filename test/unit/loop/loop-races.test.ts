@@ -28,6 +28,35 @@ describe('where nothing can be written', () => {
   });
 });
 
+describe('two tabs over one collection', () => {
+  it('lose no rating that is given at the same time, nor what it books', async () => {
+    const { parts, options, memory } = await bench();
+    const lines = new Map<string, Serial>();
+    // As Web Locks do it: tabs share nothing but the name.
+    const alone = <T>(name: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+      const line = lines.get(name) ?? new Serial();
+      lines.set(name, line);
+      return line.run(work, signal);
+    };
+    const tab = () => createLoop({ ...parts, store: { ...parts.store, alone } }, options);
+    const [one, two] = [tab(), tab()];
+    await (await one.ask('Where is the best beer poured?')).rate('up');
+    const turn = await one.ask('Where is the best beer poured?');
+    const same = (await two.turns()).find(({ id }) => id === turn.id)!;
+    const ids = turn.hits.map(({ id }) => id);
+    await Promise.all([turn.rateHit(ids[0]!, 'up'), same.rateHit(ids[1]!, 'down')]);
+    const stored = (await tab().turns()).find(({ id }) => id === turn.id)!;
+    expect(stored.hitVotes).toEqual({ [ids[0]!]: 'up', [ids[1]!]: 'down' });
+    const booked = JSON.parse(memory().get('calibration').body0);
+    expect(Math.abs(booked.a) + Math.abs(booked.b)).toBeGreaterThan(0.001);
+    for (const each of await tab().turns())
+      for (const id of Object.keys(each.hitVotes)) await each.rateHit(id, null);
+    const left = JSON.parse(memory().get('calibration').body0);
+    expect(left.a).toBeCloseTo(0, 9);
+    expect(left.b).toBeCloseTo(0, 9);
+  });
+});
+
 describe('two loops over one collection', () => {
   it('lose no rating that is given at the same time, nor what it books', async () => {
     const { make, memory } = await bench();

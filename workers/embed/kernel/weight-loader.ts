@@ -5,6 +5,7 @@
 import { WhorlError } from '../../../src/shared/errors.ts';
 import type { Architecture, ModelTensor } from '../manifest.ts';
 import type { MiniLmExports } from './instance.ts';
+import { checkTensor, corruptTensor } from './tensor-check.ts';
 import { type TensorPlace, type TensorRole, tensorPlaces } from './tensor-places.ts';
 
 /** Kinds of word embeddings, as `wasm/minilm/shape.ts` numbers them. */
@@ -51,11 +52,11 @@ export class WeightLoader {
   load(tensor: ModelTensor, bytes: Uint8Array, scales: Float32Array | null, fromRow: number): void {
     const place = this.#places.get(tensor.name);
     if (!place) return;
-    checkShape(tensor, place);
+    checkTensor(tensor, place);
     const rows = rowsOf(tensor, place, bytes, scales, fromRow);
     const before = this.#loaded.get(tensor.name) ?? 0;
     if (fromRow !== before) {
-      throw corrupt(tensor, `its row ${fromRow} came where row ${before} was next`);
+      throw corruptTensor(tensor, `its row ${fromRow} came where row ${before} was next`);
     }
     this.#write(place.role, rows);
     this.#loaded.set(tensor.name, before + rows.count);
@@ -187,20 +188,6 @@ function valuesOf({ bytes, scales, columns }: Rows): Float32Array {
   );
 }
 
-function checkShape(tensor: ModelTensor, { rows, columns, role }: TensorPlace): void {
-  const wanted = isVector(role) ? [rows] : [rows, columns];
-  if (tensor.shape.join() !== wanted.join()) {
-    throw corrupt(tensor, `its shape is [${tensor.shape}] where [${wanted}] is needed`);
-  }
-  if (isVector(role) && tensor.type !== 'float32') {
-    throw corrupt(tensor, `it is stored as ${tensor.type}, but biases and LayerNorms are float32`);
-  }
-}
-
-function isVector({ kind }: TensorRole): boolean {
-  return kind === 'gain' || kind === 'shift' || kind === 'bias';
-}
-
 /** The rows that arrived, their number and scales checked. */
 function rowsOf(
   tensor: ModelTensor,
@@ -212,19 +199,13 @@ function rowsOf(
   const { columns } = place;
   const count = bytes.length / (columns * (tensor.type === 'float32' ? 4 : 1));
   if (!Number.isInteger(count) || count < 1 || first + count > place.rows) {
-    throw corrupt(tensor, `${bytes.length} bytes are no whole rows from row ${first} on`);
+    throw corruptTensor(tensor, `${bytes.length} bytes are no whole rows from row ${first} on`);
   }
   if (tensor.type === 'float32') return { first, count, columns, bytes, scales: null };
   if (scales?.length !== count) {
-    throw corrupt(tensor, `${scales?.length ?? 0} scales came with ${count} rows`);
+    throw corruptTensor(tensor, `${scales?.length ?? 0} scales came with ${count} rows`);
   }
-  if (!scales.every(Number.isFinite)) throw corrupt(tensor, 'one of its scales is not finite');
+  if (!scales.every(Number.isFinite))
+    throw corruptTensor(tensor, 'one of its scales is not finite');
   return { first, count, columns, bytes, scales };
-}
-
-function corrupt(tensor: ModelTensor, what: string): WhorlError {
-  return new WhorlError(
-    'asset_corrupt',
-    `The tensor "${tensor.name}" does not fit the model: ${what}. The encoder was not started; pack the model again.`,
-  );
 }

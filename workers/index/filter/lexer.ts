@@ -10,7 +10,7 @@ export type Token =
   | { readonly kind: 'mark'; readonly text: string; readonly at: number }
   | { readonly kind: 'end'; readonly text: string; readonly at: number };
 
-/** Longest first, so that `>=` is not read as `>`. Marks of the grammar that are not served yet are tokens, too: the parser names them. */
+/** Longest first, so that `>=` is not read as `>`. Marks of the grammar that are not served are tokens, too: the parser names them. */
 const MARKS = [
   ['**', '==', '!=', '<=', '>=', '&&', '||', '<<', '>>', '=~', '!~'],
   ['<', '>', '(', ')', '[', ']', ',', '-', '+', '*', '/', '%', '&', '|', '^', '~', '!', '{', '}'],
@@ -49,7 +49,8 @@ function match(pattern: RegExp, text: string, at: number): string {
 
 function tokenAt(text: string, at: number): Token {
   const first = text.charAt(at);
-  if (first === '"' || first === "'") return stringAt(text, at);
+  if (isQuote(first)) return stringAt(text, at);
+  if ((first === 'r' || first === 'R') && isQuote(text.charAt(at + 1))) return rawAt(text, at);
   const name = match(NAME, text, at);
   if (name !== '') return nameToken(name, at);
   const float = match(FLOAT, text, at);
@@ -61,6 +62,20 @@ function tokenAt(text: string, at: number): Token {
     if (mark !== undefined) return { kind: 'mark', text: mark, at };
   }
   throw filterError(text, at, `token recognition error at: '${first}'`);
+}
+
+function isQuote(character: string): boolean {
+  return character === '"' || character === "'";
+}
+
+/** `r"..."`: nothing in it is an escape. */
+function rawAt(text: string, at: number): Token {
+  const end = text.indexOf(text.charAt(at + 1), at + 2);
+  const value = text.slice(at + 2, end);
+  if (end < 0 || value.includes('\n')) {
+    throw filterError(text, at, 'the string has no closing quote');
+  }
+  return { kind: 'string', value, text: text.slice(at, end + 1), at };
 }
 
 function nameToken(text: string, at: number): Token {
@@ -122,8 +137,11 @@ function stringAt(text: string, at: number): Token {
 }
 
 function escapeAt(text: string, at: number): { readonly value: string; readonly length: number } {
-  const simple = ESCAPES[text.charAt(at + 1)];
+  const next = text.charAt(at + 1);
+  const simple = ESCAPES[next];
   if (simple !== undefined) return { value: simple, length: 2 };
+  // Of `like`: the backslash stays, so that the pattern takes the sign after it as it stands.
+  if (next === '%' || next === '_') return { value: `\\${next}`, length: 2 };
   const code = match(CODE, text, at + 1);
   if (code === '') throw filterError(text, at, `unknown escape: ${text.slice(at, at + 2)}`);
   const point = /^[0-7]/.test(code) ? Number.parseInt(code, 8) : Number.parseInt(code.slice(1), 16);

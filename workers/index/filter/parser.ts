@@ -1,59 +1,88 @@
 /**
- * Filter text to a tree, by recursive descent over the part of Milvus's grammar that is served:
+ * Filter text to a tree, by recursive descent over Milvus's grammar (Plan.g4), without its spatial,
+ * struct, bitwise and time parts, which are refused by name:
  *
- *     or    = and { ("or" | "||") and }
- *     and   = test { ("and" | "&&") test }
- *     test  = unary [ compare unary | ["not"] "in" "[" literals "]" ]
- *     unary = ("not" | "!") unary | "-" number | "(" or ")" | literal | name
+ *     or       = and { ("or" | "||") and }
+ *     and      = test { ("and" | "&&") test }
+ *     test     = sum [ compare sum [ compare sum ] | ["not"] "in" list | "like" string
+ *                    | "is" ["not"] "null" ]
+ *     sum      = product { ("+" | "-") product }
+ *     product  = unary { ("*" | "/" | "%") unary }
+ *     unary    = ("not" | "!") unary | "-" number | "exists" field | "(" or ")" | primary
+ *     primary  = literal | list | "{" name "}" | function "(" ... ")" | name { "[" key "]" }
  *
- * `not` binds tighter than a comparison, so `not a == 1` is an error here as it is on the server.
- * Whatever else the grammar of Milvus has is refused by name: a condition that is ignored gives wrong
- * rows. The time is linear in the text and the depth of nesting is bounded.
+ * `not` binds tighter than a comparison, so `not a == 1` is an error here as it is on the server. The
+ * time is linear in the text and the depth of nesting is bounded.
  */
 import { isInt64 } from '../int64.ts';
 import {
+  type ArithmeticOp,
   type CompareOp,
+  type ContainsMode,
+  conditionOf,
   type Expr,
+  type FieldNode,
   isOperand,
   type Literal,
+  type LiteralNode,
   type Node,
   type Operand,
+  typeName,
 } from './ast.ts';
 import { filterError, notBoolean } from './filter-error.ts';
-import { type Token, tokenize } from './lexer.ts';
+import { fold } from './fold.ts';
+import type { Token } from './lexer.ts';
+import { type TemplateValues, textOf } from './template.ts';
+import { describe, isNot, Tokens } from './tokens.ts';
 
 /** Characters of a filter: room for `id in [...]` with 16,384 keys. */
 const MAX_LENGTH = 1_048_576;
 const MAX_DEPTH = 128;
 
 const COMPARE: readonly string[] = ['==', '!=', '<', '<=', '>', '>='];
-const LATER_WORDS = new Set(['like', 'is', 'exists', 'between', 'match']);
-const LATER_MARKS = new Set(['+', '-', '*', '/', '%', '**', '&', '|', '^', '<<', '>>', '=~', '!~']);
+const ASCENDING: readonly string[] = ['<', '<='];
+const DESCENDING: readonly string[] = ['>', '>='];
+const SUMS: readonly string[] = ['+', '-'];
+const PRODUCTS: readonly string[] = ['*', '/', '%'];
+const REFUSED: readonly string[] = ['**', '&', '|', '^', '<<', '>>', '=~', '!~', '~'];
+const WORDS = new Set(['and', 'or', 'in', 'not', 'like', 'is', 'exists']);
 
-export function parseFilter(text: string): Expr {
+const CONTAINS: { readonly [name: string]: ContainsMode } = {
+  json_contains: 'one',
+  json_contains_all: 'all',
+  json_contains_any: 'any',
+  array_contains: 'one',
+  array_contains_all: 'all',
+  array_contains_any: 'any',
+};
+
+/** The tree of a filter; `values` stand for its `{name}`. Throws 1100 with line and column. */
+export function parseFilter(text: string, values: TemplateValues = new Map()): Expr {
   if (text.length > MAX_LENGTH) {
     throw filterError(text, MAX_LENGTH, `the filter is longer than ${MAX_LENGTH} characters`);
   }
-  return new Parser(text).parse();
+  return new Parser(text, values).parse();
 }
 
 class Parser {
   readonly #text: string;
-  readonly #tokens: readonly Token[];
-  #next = 0;
+  readonly #tokens: Tokens;
+  readonly #values: TemplateValues;
   #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, values: TemplateValues) {
     this.#text = text;
-    this.#tokens = tokenize(text);
+    this.#tokens = new Tokens(text);
+    this.#values = values;
   }
 
   parse(): Expr {
     const node = this.#or();
-    const rest = this.#peek();
+    const rest = this.#tokens.peek();
     if (rest.kind !== 'end') throw this.#unexpected(rest);
-    if (isOperand(node)) throw notBoolean(this.#text, typeName(node));
-    return node;
+    const condition = conditionOf(node);
+    if (condition === null) throw notBoolean(this.#text, typeName(node as Operand));
+    return condition;
   }
 
   #or(): Node {
@@ -61,87 +90,162 @@ class Parser {
   }
 
   #chain(word: 'and' | 'or', mark: string, item: () => Node): Node {
+    const tokens = this.#tokens;
     const first = item();
-    if (!this.#isWord(word) && !this.#isMark(mark)) return first;
+    if (!tokens.isWord(word) && !tokens.isMark(mark)) return first;
     const items = [this.#condition(first, word)];
-    while (this.#isWord(word) || this.#isMark(mark)) {
-      this.#next += 1;
+    while (tokens.isWord(word) || tokens.isMark(mark)) {
+      tokens.take();
       items.push(this.#condition(item(), word));
     }
     return { kind: word, items, at: first.at };
   }
 
   #condition(node: Node, word: string): Expr {
-    if (isOperand(node)) {
-      throw filterError(
-        this.#text,
-        node.at,
-        `'${word}' can only be used between boolean expressions`,
-      );
-    }
-    return node;
+    const condition = conditionOf(node);
+    if (condition !== null) return condition;
+    const detail = `'${word}' can only be used between boolean expressions`;
+    throw filterError(this.#text, node.at, detail);
   }
 
   #test(): Node {
-    const left = this.#unary();
-    const token = this.#peek();
-    if (token.kind === 'mark' && COMPARE.includes(token.text)) return this.#compare(left, token);
-    if (this.#isWord('in')) return this.#in(left, false);
-    if (this.#isWord('not') && this.#isWord('in', 1)) {
-      this.#next += 1;
+    const tokens = this.#tokens;
+    const left = this.#sum();
+    const token = tokens.peek();
+    if (token.kind === 'mark' && COMPARE.includes(token.text)) return this.#compare(left);
+    if (tokens.isWord('in')) return this.#in(left, false);
+    if (tokens.isWord('not') && tokens.isWord('in', 1)) {
+      tokens.take();
       return this.#in(left, true);
     }
+    if (tokens.isWord('like')) return this.#like(left);
+    if (tokens.isWord('is')) return this.#null(left);
     return left;
   }
 
-  #compare(left: Node, token: Token): Expr {
-    this.#next += 1;
-    const right = this.#unary();
+  #compare(left: Node): Expr {
+    const op = this.#tokens.take().text as CompareOp;
+    const right = this.#sum();
+    const first = this.#comparison(op, left, right);
+    const after = this.#tokens.peek();
+    if (after.kind !== 'mark' || !COMPARE.includes(after.text)) return first;
+    return this.#range(first, right, after);
+  }
+
+  #comparison(op: CompareOp, left: Node, right: Node): Expr {
     for (const side of [left, right]) {
       if (!isOperand(side)) {
-        throw filterError(this.#text, side.at, 'comparisons between conditions are not supported');
+        const detail = 'comparisons between conditions are not supported';
+        throw filterError(this.#text, side.at, detail);
       }
     }
-    const after = this.#peek();
-    if (after.kind === 'mark' && COMPARE.includes(after.text)) {
-      throw filterError(
-        this.#text,
-        after.at,
-        'chained comparisons are not supported: join two comparisons by "and"',
-      );
-    }
-    const op = token.text as CompareOp;
     return { kind: 'compare', op, left: left as Operand, right: right as Operand, at: left.at };
   }
 
+  /** `1 < x <= 5`: constants at both ends, one direction. */
+  #range(first: Expr, middle: Node, second: Token): Expr {
+    const op = second.text;
+    const isOneWay =
+      first.kind === 'compare' &&
+      [ASCENDING, DESCENDING].some((way) => way.includes(first.op) && way.includes(op));
+    if (!isOneWay || first.left.kind !== 'literal' || middle.kind !== 'field') {
+      const detail = 'a chained comparison is constant < field < constant, or with > twice';
+      throw filterError(this.#text, second.at, detail);
+    }
+    this.#tokens.take();
+    const last = this.#sum();
+    if (last.kind !== 'literal') throw filterError(this.#text, last.at, 'a constant is expected');
+    const items = [first, this.#comparison(op as CompareOp, middle, last)];
+    return { kind: 'and', items, at: first.at };
+  }
+
   #in(field: Node, negated: boolean): Expr {
-    this.#next += 1;
-    if (!isOperand(field) || field.kind !== 'field') {
+    this.#tokens.take();
+    if (field.kind !== 'field') {
       throw filterError(
         this.#text,
         field.at,
         "'term' can only be used on non-const expression: the left of 'in' must be a field",
       );
     }
-    this.#expect('[');
-    const values: Operand[] = [];
-    while (!this.#isMark(']')) {
-      const value = this.#unary();
-      if (value.kind !== 'literal') {
-        throw filterError(this.#text, value.at, "a list of 'in' holds literals only");
-      }
-      values.push(value);
-      // A comma may stand after the last value, as on the server.
-      if (!this.#isMark(']')) this.#expect(',');
+    const list = this.#list("'in'");
+    return { kind: 'in', field, values: list, negated, at: field.at };
+  }
+
+  /** A list, written or given for a `{name}`. */
+  #list(whose: string): readonly LiteralNode[] {
+    const token = this.#tokens.take();
+    const isOpen = token.kind === 'mark' && (token.text === '[' || token.text === '{');
+    if (!isOpen) {
+      throw filterError(this.#text, token.at, `expecting '[', found ${describe(token)}`);
     }
-    this.#next += 1;
-    return { kind: 'in', field, values, negated, at: field.at };
+    const { literal, at } = token.text === '[' ? this.#items(token) : this.#template(token);
+    if (literal.type !== 'list') throw filterError(this.#text, at, `${whose} needs a list`);
+    return literal.items;
+  }
+
+  /** After the `[`. A comma may stand after the last value, as on the server. */
+  #items(open: Token): LiteralNode {
+    const tokens = this.#tokens;
+    const items: LiteralNode[] = [];
+    while (!tokens.isMark(']')) {
+      const value = this.#sum();
+      if (value.kind !== 'literal') {
+        throw filterError(this.#text, value.at, 'a list holds literals only');
+      }
+      items.push(value);
+      if (!tokens.isMark(']')) tokens.expect(',');
+    }
+    tokens.take();
+    const literal: Literal = { type: 'list', items };
+    return { kind: 'literal', literal, text: '[...]', at: open.at };
+  }
+
+  #like(field: Node): Expr {
+    this.#tokens.take();
+    if (field.kind !== 'field') {
+      const detail = 'like operation on complicated expr is unsupported';
+      throw filterError(this.#text, field.at, detail);
+    }
+    const pattern = this.#unary();
+    if (pattern.kind !== 'literal' || pattern.literal.type !== 'string') {
+      throw filterError(this.#text, pattern.at, 'mismatched input: like expects a string literal');
+    }
+    return { kind: 'like', field, pattern: pattern.literal.value, at: field.at };
+  }
+
+  #null(field: Node): Expr {
+    const tokens = this.#tokens;
+    tokens.take();
+    const negated = tokens.isWord('not');
+    if (negated) tokens.take();
+    tokens.expectWord('null');
+    if (field.kind === 'field') return { kind: 'null', field, negated, at: field.at };
+    throw filterError(this.#text, field.at, "'is null' can only be used on a field");
+  }
+
+  #sum(): Node {
+    return this.#arithmetic(SUMS, () => this.#arithmetic(PRODUCTS, () => this.#unary()));
+  }
+
+  #arithmetic(marks: readonly string[], item: () => Node): Node {
+    let left = item();
+    for (;;) {
+      const { kind, text } = this.#tokens.peek();
+      if (kind !== 'mark' || !marks.includes(text)) return left;
+      this.#tokens.take();
+      const right = item();
+      if (!isOperand(left) || !isOperand(right)) {
+        throw filterError(this.#text, left.at, 'arithmetic on conditions is not supported');
+      }
+      left = fold(this.#text, text as ArithmeticOp, left, right);
+    }
   }
 
   #unary(): Node {
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) {
-      throw filterError(this.#text, this.#peek().at, `nested deeper than ${MAX_DEPTH}`);
+      throw filterError(this.#text, this.#tokens.peek().at, `nested deeper than ${MAX_DEPTH}`);
     }
     const node = this.#unaryInside();
     this.#depth -= 1;
@@ -149,29 +253,41 @@ class Parser {
   }
 
   #unaryInside(): Node {
-    const token = this.#take();
-    if (isNot(token)) {
-      const item = this.#unary();
-      if (isOperand(item)) {
-        throw filterError(
-          this.#text,
-          token.at,
-          'not op can only be applied on boolean expression; write not (a == b)',
-        );
+    const tokens = this.#tokens;
+    const isExists = tokens.isWord('exists');
+    const token = tokens.take();
+    if (isNot(token)) return this.#not(token);
+    if (isExists) return { kind: 'exists', field: this.#fieldOf("'exists'"), at: token.at };
+    if (token.kind !== 'mark') return this.#primary(token);
+    switch (token.text) {
+      case '-':
+        return this.#negative(token);
+      case '(': {
+        const inside = this.#or();
+        tokens.expect(')');
+        return inside;
       }
-      return { kind: 'not', item, at: token.at };
+      case '[':
+        return this.#items(token);
+      case '{':
+        return this.#template(token);
+      default:
+        throw this.#unexpected(token);
     }
-    if (token.kind === 'mark' && token.text === '-') return this.#negative(token);
-    if (token.kind === 'mark' && token.text === '(') {
-      const inside = this.#or();
-      this.#expect(')');
-      return inside;
-    }
-    return this.#primary(token);
+  }
+
+  #not(token: Token): Expr {
+    const item = conditionOf(this.#unary());
+    if (item !== null) return { kind: 'not', item, at: token.at };
+    throw filterError(
+      this.#text,
+      token.at,
+      'not op can only be applied on boolean expression; write not (a == b)',
+    );
   }
 
   #negative(sign: Token): Operand {
-    const token = this.#take();
+    const token = this.#tokens.take();
     const text = `-${token.text}`;
     if (token.kind === 'int') {
       return this.#literal({ type: 'int', value: -token.value }, text, sign.at);
@@ -182,7 +298,7 @@ class Parser {
     throw filterError(this.#text, sign.at, 'unexpected op: -');
   }
 
-  #primary(token: Token): Operand {
+  #primary(token: Token): Node {
     switch (token.kind) {
       case 'int':
         return this.#literal({ type: 'int', value: token.value }, token.text, token.at);
@@ -193,86 +309,91 @@ class Parser {
       case 'bool':
         return this.#literal({ type: 'bool', value: token.value }, token.text, token.at);
       case 'name':
-        return this.#field(token);
+        return this.#tokens.isMark('(') ? this.#call(token) : this.#field(token);
       default:
         throw this.#unexpected(token);
     }
   }
 
-  #literal(literal: Literal, text: string, at: number): Operand {
+  #literal(literal: Literal, text: string, at: number): LiteralNode {
     if (literal.type === 'int' && !isInt64(literal.value)) {
       throw filterError(this.#text, at, `parsing "${text}": value out of range`);
     }
     return { kind: 'literal', literal, text, at };
   }
 
-  #field(token: Token): Operand {
-    const word = token.text.toLowerCase();
-    if (['and', 'or', 'in', 'not'].includes(word) || LATER_WORDS.has(word)) {
-      throw this.#unexpected(token);
+  /** After the `{`. */
+  #template(open: Token): LiteralNode {
+    const token = this.#tokens.take();
+    if (token.kind !== 'name') {
+      const detail = `expecting the name of a template value, found ${describe(token)}`;
+      throw filterError(this.#text, token.at, detail);
     }
-    const after = this.#peek();
-    if (after.kind === 'mark' && after.text === '(') {
+    this.#tokens.expect('}');
+    const literal = this.#values.get(token.text);
+    if (literal !== undefined)
+      return { kind: 'literal', literal, text: textOf(literal), at: open.at };
+    throw filterError(this.#text, open.at, `the value of {${token.text}} is not given`);
+  }
+
+  #call(token: Token): Node {
+    const name = token.text === token.text.toUpperCase() ? token.text.toLowerCase() : token.text;
+    const mode = Object.hasOwn(CONTAINS, name) ? CONTAINS[name] : undefined;
+    if (mode === undefined && name !== 'array_length') {
       throw filterError(this.#text, token.at, `function "${token.text}" is not supported`);
     }
-    if (token.text === '$meta' || (after.kind === 'mark' && after.text === '[')) {
-      throw filterError(this.#text, after.at, 'paths into JSON are not supported');
+    this.#tokens.take();
+    const field = this.#fieldOf(`"${token.text}"`);
+    if (mode === undefined) {
+      this.#tokens.expect(')');
+      return { kind: 'length', field, at: token.at };
     }
-    return { kind: 'field', name: token.text, at: token.at };
+    this.#tokens.expect(',');
+    const values = this.#contained(mode);
+    this.#tokens.expect(')');
+    return { kind: 'contains', mode, field, values, at: token.at };
   }
 
-  #peek(ahead = 0): Token {
-    const token = this.#tokens[this.#next + ahead] ?? this.#tokens.at(-1);
-    if (token === undefined) throw filterError(this.#text, 0, 'the filter is empty');
-    return token;
+  #contained(mode: ContainsMode): readonly LiteralNode[] {
+    const value = this.#sum();
+    if (value.kind !== 'literal') throw filterError(this.#text, value.at, 'a literal is expected');
+    if (mode === 'one') return [value];
+    if (value.literal.type === 'list') return value.literal.items;
+    const detail = `contains_${mode} operation element must be an array`;
+    throw filterError(this.#text, value.at, detail);
   }
 
-  #take(): Token {
-    const token = this.#peek();
-    this.#next += 1;
-    return token;
+  #fieldOf(whose: string): FieldNode {
+    const token = this.#tokens.take();
+    if (token.kind === 'name') return this.#field(token);
+    const detail = `${whose} needs a field, found ${describe(token)}`;
+    throw filterError(this.#text, token.at, detail);
   }
 
-  #isWord(word: 'and' | 'or' | 'in' | 'not', ahead = 0): boolean {
-    const token = this.#peek(ahead);
-    return token.kind === 'name' && (token.text === word || token.text === word.toUpperCase());
+  #field(token: Token): FieldNode {
+    if (WORDS.has(token.text.toLowerCase())) throw this.#unexpected(token);
+    const tokens = this.#tokens;
+    const path: (string | number)[] = [];
+    while (tokens.isMark('[')) {
+      tokens.take();
+      path.push(this.#key(tokens.take()));
+      tokens.expect(']');
+    }
+    return { kind: 'field', name: token.text, path, at: token.at };
   }
 
-  #isMark(mark: string): boolean {
-    const token = this.#peek();
-    return token.kind === 'mark' && token.text === mark;
-  }
-
-  #expect(mark: string): void {
-    const token = this.#take();
-    if (token.kind === 'mark' && token.text === mark) return;
-    throw filterError(this.#text, token.at, `expecting '${mark}', found ${describe(token)}`);
+  #key(token: Token): string | number {
+    if (token.kind === 'string') return token.value;
+    if (token.kind === 'int' && token.value <= 0xffffffffn) return Number(token.value);
+    const detail = `expecting a key in quotes or a position, found ${describe(token)}`;
+    throw filterError(this.#text, token.at, detail);
   }
 
   #unexpected(token: Token): Error {
-    const later =
-      (token.kind === 'name' && LATER_WORDS.has(token.text.toLowerCase())) ||
-      (token.kind === 'mark' && LATER_MARKS.has(token.text));
-    return filterError(
-      this.#text,
-      token.at,
-      later
-        ? `'${token.text}' is not supported: a filter here has comparisons, in, and, or, not`
-        : `unexpected ${describe(token)}`,
-    );
+    const detail =
+      token.kind === 'mark' && REFUSED.includes(token.text)
+        ? `'${token.text}' is not supported`
+        : `unexpected ${describe(token)}`;
+    return filterError(this.#text, token.at, detail);
   }
-}
-
-function isNot(token: Token): boolean {
-  if (token.kind === 'mark') return token.text === '!';
-  return token.kind === 'name' && (token.text === 'not' || token.text === 'NOT');
-}
-
-function describe(token: Token): string {
-  return token.kind === 'end' ? 'the end' : `'${token.text}'`;
-}
-
-function typeName(node: Operand): string {
-  if (node.kind === 'field') return `field ${node.name}`;
-  return { int: 'Int64', float: 'Double', string: 'VarChar', bool: 'Bool' }[node.literal.type];
 }

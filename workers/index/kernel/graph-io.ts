@@ -69,6 +69,29 @@ export function readGraph(kernel: IndexKernel, shape: GraphShape): Uint8Array {
   });
 }
 
+/** Part by which scales of rows in one chain differ at most; twice what `sameCodes` of the kernel lets pass. */
+const SCALE_SLACK = 0.002;
+
+/** Whether the rows of every chain look like the node that stands for them: they are found through it, or not at all. */
+function twinsMatch(kernel: IndexKernel, { count, levels, twins }: GraphParts): boolean {
+  const words = new Uint32Array(kernel.memory.buffer);
+  const floats = new Float32Array(kernel.memory.buffer);
+  const codes = kernel.paddedDimension() >>> 2;
+  const isLike = (a: number, b: number): boolean => {
+    for (let i = 0; i < codes; i++) if (words[a + i] !== words[b + i]) return false;
+    const scale = floats[a + codes] as number;
+    return Math.abs((floats[b + codes] as number) - scale) <= SCALE_SLACK * scale;
+  };
+  for (let row = 0; row < count; row++) {
+    if (levels[row] === NO_NODE) continue;
+    const own = kernel.recordOf(row) >>> 2;
+    for (let next = twins[row] as number; next !== 0; next = twins[next - 1] as number) {
+      if (!isLike(own, kernel.recordOf(next - 1) >>> 2)) return false;
+    }
+  }
+  return true;
+}
+
 /** Makes every node of a checked snapshot, without links; false when memory is exhausted. */
 function writeNodes(kernel: IndexKernel, { count, levels }: GraphParts): boolean {
   for (let row = 0; row < count; row++) {
@@ -95,11 +118,12 @@ function writeLinks(kernel: IndexKernel, { count, levels, twins, lists }: GraphP
 }
 
 /**
- * Puts a checked snapshot in the place of a kernel's graph. False when it belongs to other codes (and
- * then nothing changed) or memory is exhausted (and then the graph is empty).
+ * Puts a checked snapshot in the place of a kernel's graph. False when it belongs to other codes, or chains
+ * rows that look different (and then nothing changed) or memory is exhausted (and then the graph is empty).
  */
 export function writeGraph(kernel: IndexKernel, parts: GraphParts): boolean {
   if (kernel.hashCodes(parts.count) >>> 0 !== parts.codesHash) return false;
+  if (!twinsMatch(kernel, parts)) return false;
   kernel.clearGraph();
   if (!writeNodes(kernel, parts)) {
     kernel.clearGraph();

@@ -109,8 +109,18 @@ const IMPORTS = {
 /** Fresh instances of the compiled kernel, each with a memory of its own, without waiting. */
 export type KernelMaker = () => IndexKernel;
 
-/** Compiles the kernel, once a thread. */
+/** Compiles the kernel, once a thread. What it answers with throws `out_of_memory` where there is no room for another. */
 export async function kernelMaker(): Promise<KernelMaker> {
   const module = await kernelModule();
-  return () => new WebAssembly.Instance(module, IMPORTS).exports as unknown as IndexKernel;
+  return () => {
+    try {
+      return new WebAssembly.Instance(module, IMPORTS).exports as unknown as IndexKernel;
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      const message =
+        'There is no memory for another vector index: the browser reserves gigabytes of addresses for each. ' +
+        'What is stored is kept. Close other tabs, or release collections, and try again.';
+      throw new WhorlError('out_of_memory', message, { cause, retryable: true });
+    }
+  };
 }

@@ -3,7 +3,7 @@
  * by their float32 vectors, unless only codes are kept. It knows rows by dense numbers 0, 1, 2, ...; deletes are a matter of the
  * bitmap that a search is given. It uses nothing global but WebAssembly.
  */
-import { milvusError, WhorlError } from '../../../src/shared/errors.ts';
+import { isWhorlError, milvusError, WhorlError } from '../../../src/shared/errors.ts';
 import { bulkSettings, paysInBulk } from './bulk.ts';
 import { bulkGraph } from './bulk-graph.ts';
 import { copyRows } from './compact.ts';
@@ -20,6 +20,7 @@ import {
 } from './options.ts';
 import { defaultEf, planSearch, type SearchPlan, siftBreadth } from './plan.ts';
 import { checkKind, recallOf, runPlan, setQuery, TRIED, vectorOf, widthOf } from './run.ts';
+import { keepsSigns, METRICS, setUp } from './shape.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
 import {
   bitsSet,
@@ -34,8 +35,6 @@ import { GRAPH_BAR, SIGNS_BAR, Trial } from './trial.ts';
 export type { VectorIndexOptions, VectorSearchOptions, Vectors } from './options.ts';
 export type { VectorHits } from './transfer.ts';
 
-/** Codes of `wasm/index/rows.ts`. */
-const METRICS = { IP: 0, COSINE: 1, L2: 2, HAMMING: 3 } as const;
 /** Rows inserted between two looks at the clock: about a millisecond. */
 const ROWS_PER_LOOK = 4;
 const MOST_ROWS = 2 ** 31;
@@ -176,12 +175,26 @@ export class VectorIndex {
     return now() < end;
   }
 
+  /** A kernel for a graph that is made aside; null where there is no memory for it. */
+  #makeAside(): IndexKernel | null {
+    try {
+      const aside = this.#makeKernel();
+      return setUp(aside, this.#options, false, false) ? aside : null;
+    } catch (error) {
+      if (isWhorlError(error) && error.code === 'out_of_memory') return null;
+      throw error;
+    }
+  }
+
   #startBulk(kernel: IndexKernel): Generator<void, void> | null {
     const { M, efConstruction, seed } = this.#options;
     const rows = this.#count;
     if (rows >= this.#bulkBelow || !paysInBulk(rows, kernel.insertedRows() >>> 0)) return null;
-    const aside = this.#makeKernel();
-    if (!setUp(aside, this.#options, false, false)) return null;
+    const aside = this.#makeAside();
+    if (aside === null) {
+      this.#bulkBelow = rows;
+      return null;
+    }
     return bulkGraph(kernel, aside, rows, M, bulkSettings(M, efConstruction, seed));
   }
 
@@ -371,26 +384,4 @@ export class VectorIndex {
       );
     }
   }
-}
-
-/** Signs of fewer coordinates say too little: recall@10 of .95 to .99 at 16 or 17. */
-const SIGNS_FROM = 64;
-
-/** Whether rows have signs to sift by: where there would be a graph. */
-function keepsSigns({ indexType, metric, dimension }: CheckedIndexOptions): boolean {
-  return indexType === 'HNSW' && metric !== 'HAMMING' && dimension >= SIGNS_FROM;
-}
-
-/** Gives a kernel its shape; false when memory is exhausted. `floats`, `signs`: whether it keeps them. */
-function setUp(
-  kernel: IndexKernel,
-  options: CheckedIndexOptions,
-  floats: boolean,
-  signs: boolean,
-): boolean {
-  const { dimension, metric, indexType, M, efConstruction, seed, maxBytes } = options;
-  kernel.limitMemory(maxBytes);
-  const links = indexType === 'HNSW' ? M : 0;
-  const shape = [dimension, METRICS[metric], links, efConstruction, seed] as const;
-  return kernel.setUp(...shape, floats ? 1 : 0, signs ? 1 : 0) !== 0;
 }

@@ -14,10 +14,20 @@ export function compareStorageKeys(a: Key, b: Key): number {
   if (typeof a === 'number' || typeof a === 'string') {
     return a < (b as typeof a) ? -1 : a > (b as typeof a) ? 1 : 0;
   }
+  if (a instanceof Uint8Array) return compareBytes(a, b as Uint8Array);
   return compareLists(a, b as typeof a);
 }
 
-function compareLists(a: Uint8Array | readonly Key[], b: Uint8Array | readonly Key[]): number {
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const order = (a[i] ?? 0) - (b[i] ?? 0);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+function compareLists(a: readonly Key[], b: readonly Key[]): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const order = compareStorageKeys(a[i] ?? 0, b[i] ?? 0);

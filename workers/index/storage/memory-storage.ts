@@ -3,7 +3,7 @@
  * keeps lies in a {@link MemoryDisk}, so that a test can close one storage and open the next over it.
  */
 import { WhorlError } from '../../../src/shared/errors.ts';
-import { compareStorageKeys } from './key-order.ts';
+import { type MapEntry, OrderedMap } from './ordered-map.ts';
 import {
   type Entry,
   type KeyRange,
@@ -14,30 +14,14 @@ import {
   type StoreName,
   type WriteTransaction,
 } from './storage.ts';
-
-interface Shelf {
-  keys: StorageKey[];
-  values: unknown[];
-}
+import { copyKey, copyValue } from './value-copy.ts';
 
 export class MemoryDisk {
-  readonly shelves: ReadonlyMap<StoreName, Shelf> = new Map(
-    STORE_NAMES.map((name) => [name, { keys: [], values: [] }]),
+  readonly shelves: ReadonlyMap<StoreName, OrderedMap> = new Map(
+    STORE_NAMES.map((name) => [name, new OrderedMap()]),
   );
   /** Transactions run one at a time, also those of several storages over this disk. */
   tail: Promise<void> = Promise.resolve();
-}
-
-/** Position of the first key that is not below `key`. */
-function lowerBound(keys: readonly StorageKey[], key: KeyRange['upper']): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareStorageKeys(keys[middle] ?? 0, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 class MemoryTransaction implements WriteTransaction {
@@ -51,7 +35,7 @@ class MemoryTransaction implements WriteTransaction {
     this.#writable = writable;
   }
 
-  #shelf(store: StoreName, write: boolean): Shelf {
+  #shelf(store: StoreName, write: boolean): OrderedMap {
     if (this.#over)
       throw new WhorlError('internal', 'A storage transaction was used after its end.');
     if (write && !this.#writable) {
@@ -63,84 +47,48 @@ class MemoryTransaction implements WriteTransaction {
   }
 
   async get(store: StoreName, key: StorageKey): Promise<unknown> {
-    const shelf = this.#shelf(store, false);
-    const at = lowerBound(shelf.keys, key);
-    return this.#holds(shelf, at, key) ? structuredClone(shelf.values[at]) : undefined;
+    return copyValue(this.#shelf(store, false).find(key)?.value);
   }
 
-  async scan(
-    store: StoreName,
-    range: KeyRange | null,
-    limit = Number.POSITIVE_INFINITY,
-  ): Promise<readonly Entry[]> {
-    const shelf = this.#shelf(store, false);
-    const [from, to] = bounds(shelf, range);
-    const entries: Entry[] = [];
-    for (let at = from; at < Math.min(to, from + limit); at++) {
-      entries.push({ key: shelf.keys[at] ?? 0, value: structuredClone(shelf.values[at]) });
-    }
-    return entries;
+  async scan(store: StoreName, range: KeyRange | null, limit?: number): Promise<readonly Entry[]> {
+    const entries = this.#shelf(store, false).slice(range, limit);
+    return entries.map(({ key, value }) => ({ key: copyKey(key), value: copyValue(value) }));
   }
 
   put(store: StoreName, key: StorageKey, value: unknown): void {
     const shelf = this.#shelf(store, true);
-    const at = lowerBound(shelf.keys, key);
-    const copy: unknown = structuredClone(value);
-    if (this.#holds(shelf, at, key)) {
-      const before = shelf.values[at];
-      shelf.values[at] = copy;
-      this.#undo.push(() => {
-        shelf.values[at] = before;
-      });
-      return;
-    }
-    shelf.keys.splice(at, 0, structuredClone(key));
-    shelf.values.splice(at, 0, copy);
+    const copy = copyValue(value);
+    const before = shelf.find(key);
+    const own = before?.key ?? copyKey(key);
+    shelf.set(own, copy);
     this.#undo.push(() => {
-      shelf.keys.splice(at, 1);
-      shelf.values.splice(at, 1);
+      if (before === undefined) shelf.delete(own);
+      else shelf.set(own, before.value);
     });
   }
 
   delete(store: StoreName, key: StorageKey): void {
-    this.#cut(store, { lower: key, upper: key });
+    const shelf = this.#shelf(store, true);
+    const before = shelf.find(key);
+    if (before === undefined) return;
+    shelf.delete(key);
+    this.#undo.push(() => shelf.set(before.key, before.value));
   }
 
   deleteRange(store: StoreName, range: KeyRange): void {
-    this.#cut(store, range);
-  }
-
-  #cut(store: StoreName, range: KeyRange): void {
     const shelf = this.#shelf(store, true);
-    const [from, to] = bounds(shelf, range);
-    if (to <= from) return;
-    const keys = shelf.keys.splice(from, to - from);
-    const values = shelf.values.splice(from, to - from);
+    const before: readonly MapEntry[] = shelf.slice(range);
+    if (before.length === 0) return;
+    shelf.deleteRange(range);
     this.#undo.push(() => {
-      shelf.keys = [...shelf.keys.slice(0, from), ...keys, ...shelf.keys.slice(from)];
-      shelf.values = [...shelf.values.slice(0, from), ...values, ...shelf.values.slice(from)];
+      for (const { key, value } of before) shelf.set(key, value);
     });
-  }
-
-  #holds(shelf: Shelf, at: number, key: StorageKey): boolean {
-    return at < shelf.keys.length && compareStorageKeys(shelf.keys[at] ?? 0, key) === 0;
   }
 
   end(keep: boolean): void {
     this.#over = true;
     if (!keep) for (const undo of this.#undo.reverse()) undo();
   }
-}
-
-function bounds(shelf: Shelf, range: KeyRange | null): readonly [number, number] {
-  if (range === null) return [0, shelf.keys.length];
-  let from = lowerBound(shelf.keys, range.lower);
-  const at = (index: number, key: KeyRange['upper']) =>
-    index < shelf.keys.length && compareStorageKeys(shelf.keys[index] ?? 0, key) === 0;
-  if (range.lowerOpen === true && at(from, range.lower)) from += 1;
-  let to = lowerBound(shelf.keys, range.upper);
-  if (at(to, range.upper)) to += 1;
-  return [from, to];
 }
 
 export class MemoryStorage implements Storage {

@@ -4,14 +4,15 @@
  * Consistency, which every implementation gives and `test/contracts/store-suite.ts` checks:
  *
  * - A `write` is atomic: after it resolves all its changes are there, after it rejects none is, except
- *   where it rejects with `storage_lost`: then the commit may or may not have happened and the caller
+ *   where it rejects with `outcome_unknown`: then the commit may or may not have happened and the caller
  *   finds out by reading (the store's sequence number says it).
  * - After it resolves the changes survive the end of the process, where `durable` is true.
  * - Transactions over a common store run one after the other in the order in which they were started;
  *   a transaction sees its own changes and all of those before it (serialisable).
  * - The body may wait only for what the transaction itself returns. Waiting for anything else lets
- *   IndexedDB commit early. It may run a second time, after a lost connection: it must not change
- *   anything outside before the transaction is over.
+ *   IndexedDB commit early. It may run several times, after lost connections, and an earlier run may have
+ *   been committed: it must not change anything outside before the transaction is over, and what it does
+ *   twice must come to the same as once (the sequence number says what was done).
  * - Values are copied in and out; keys and values are what structured clone takes.
  * - Keys order as in IndexedDB: number < string < binary < array.
  */
@@ -66,6 +67,16 @@ export interface Storage {
     stores: readonly StoreName[],
     body: (transaction: WriteTransaction) => Promise<T>,
   ): Promise<T>;
+  /**
+   * Resolves when so many bytes more would be taken, rejects with `storage_full` otherwise; nothing of
+   * them stays. A storage that cannot be full, or cannot tell, has none.
+   */
+  probe?(bytes: number): Promise<void>;
+  /**
+   * Rewrites what copies the storage keeps of itself, so that nothing that was deleted is left in them;
+   * resolves when that is done. A storage without copies has none.
+   */
+  scrub?(options: { readonly signal?: AbortSignal }): Promise<void>;
   /** Lets go of the storage; later calls reject with `closed`. */
   close(): void;
 }
