@@ -10,6 +10,8 @@
  * comparison of all rows in Node. Open: in a page of its own, from loaded code and what the first page
  * left in IndexedDB (our vectors; the peer's file) to the answer of a search. The page's clock steps by
  * 5 microseconds.
+ *
+ * `-- --scale [rows]` measures growth on synthetic vectors instead; see `scale.ts`.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
@@ -22,6 +24,8 @@ import { CHROMIUM_FLAGS, chromiumPath } from '../../test/chromium.ts';
 import { indexKernel } from '../../wasm/build/index-kernel.ts';
 import { readOptions } from './options.ts';
 import { type Circumstances, fileOf, lineOf, tableOf } from './report.ts';
+import { measureSizes, writeScale } from './scale.ts';
+import { readScale } from './scale-settings.ts';
 import { serveBench } from './server.ts';
 import {
   type AllMeasures,
@@ -141,11 +145,30 @@ async function run(settings: IndexSettings, folder: string): Promise<void> {
   }
 }
 
+/** How it grows; see `scale.ts`. */
+async function runScale(sizes: readonly number[], folder: string): Promise<void> {
+  const loadBefore = loadavg()[0] ?? 0;
+  await bundle(folder);
+  const server = await serveBench(folder, join(PEER, 'dist'), new Map());
+  try {
+    const executablePath = await chromiumPath();
+    const browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
+    const all = await measureSizes(browser, server.url, sizes).finally(() => browser.close());
+    const results = join(ROOT, 'bench/results');
+    writeScale(results, all, circumstances(browser.version(), loadBefore));
+    console.log('written to bench/results/index-scale.json and .svg');
+  } finally {
+    await server.close();
+  }
+}
+
 async function main(args: readonly string[]): Promise<void> {
-  const sizes = readOptions(args);
-  if (missing) return console.log(`skipped: ${missing}`);
+  const scale = readScale(args);
+  const sizes = scale ? [] : readOptions(args);
+  if (missing && !scale) return console.log(`skipped: ${missing}`);
   const folder = mkdtempSync(join(tmpdir(), 'whorl-bench-'));
   try {
+    if (scale) await runScale(scale, folder);
     for (const settings of sizes) await run(settings, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -22,7 +22,9 @@ export function readOptions(args: readonly string[]): IndexSettings[] {
   for (let at = 0; at < args.length; at += 2) {
     const name = args[at]?.replace(/^--/, '');
     if (name !== 'n' && name !== 'rounds') {
-      throw new Error(`bench:index has no option "${args[at]}"; it has --n and --rounds.`);
+      throw new Error(
+        `bench:index has no option "${args[at]}"; it has --n and --rounds, or --scale.`,
+      );
     }
     given[name] = integer(name, args[at + 1]);
   }

@@ -4,6 +4,7 @@ import { type EfSearch, recallOf, type Search, searchTimes, smallestEf } from '.
 import { exactSearch, OneByOne, OurSide, openAndSearch } from './our-side.ts';
 import { loadPeer, openPeerAndSearch, PeerSide } from './peer-side.ts';
 import { saveRows } from './saved-rows.ts';
+import { measureScale } from './scale-page.ts';
 import {
   BAR,
   EF_STEPS,
@@ -125,6 +126,7 @@ async function measure(settings: IndexSettings): Promise<IndexMeasures> {
     ours: walks.ours(efs.ours.reached.ef),
     peer: walks.peer(efs.peer.reached.ef),
     byDefault: (query: Float32Array) => built.ours.byDefault(query),
+    bySigns: (query: Float32Array) => built.ours.sift(query),
     exact: (query: Float32Array) => built.ours.exact(query),
     exact10k: await exactSearch(data.rows, settings.dimension, Math.min(settings.n, EXACT_ROWS)),
   };
@@ -158,15 +160,15 @@ const sideOf = (build_ms: number, { ladder, reached }: EfSearch) => ({
 function gather(
   { ours, spent }: Built,
   efs: Readonly<Record<Side, EfSearch>>,
-  measured: Readonly<Record<Side | 'byDefault' | 'exact' | 'exact10k', SearchMeasures>>,
+  measured: Readonly<Record<Side | 'byDefault' | 'bySigns' | 'exact' | 'exact10k', SearchMeasures>>,
   one_by_one: IndexMeasures['ours']['one_by_one'],
 ): IndexMeasures {
-  const { byDefault: by_default, exact, exact10k } = measured;
-  const rest = { by_default, exact, exact10k, bytes_a_row: ours.bytesARow, one_by_one };
+  const { byDefault: by_default, bySigns: by_signs, exact, exact10k } = measured;
+  const rest = { by_default, by_signs, exact, exact10k, bytes_a_row: ours.bytesARow, one_by_one };
   return {
     ours: { ...sideOf(spent[0], efs.ours), search: measured.ours, ...rest },
     peer: { ...sideOf(spent[2], efs.peer), search: measured.peer },
   };
 }
 
-Object.assign(globalThis, { measureIndex: measure, measureOpen: open });
+Object.assign(globalThis, { measureIndex: measure, measureOpen: open, measureScale });

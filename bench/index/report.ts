@@ -99,6 +99,8 @@ export function tableOf(n: number, measures: AllMeasures): string[] {
     ['  p50 by round', spread(ours.search), spread(peer.search), ''],
     ['default search p50', ms(ours.by_default.p50_ms), '', ''],
     ['  recall', ours.by_default.recall.toFixed(4), '', ''],
+    ['sifted by signs p50', ms(ours.by_signs.p50_ms), '', ''],
+    ['  recall', ours.by_signs.recall.toFixed(4), '', ''],
     ['exact scan p50', ms(ours.exact.p50_ms), '', ''],
     ['  recall', ours.exact.recall.toFixed(4), '', ''],
     ['exact scan of 10k', ms(ours.exact10k.p50_ms), '', ''],

@@ -36,6 +36,8 @@ export interface SideMeasures {
 export interface OurMeasures extends SideMeasures {
   /** Searches that name no ef, answered as the index sees fit. */
   readonly by_default: SearchMeasures;
+  /** Searches that sift by sign bits, without the graph. */
+  readonly by_signs: SearchMeasures;
   readonly exact: SearchMeasures;
   /** Bytes of WASM memory a row: floats, codes and graph. */
   readonly bytes_a_row: number;

@@ -20,6 +20,7 @@ import { allocate } from './memory';
 import {
   COSINE, HAMMING, IP, L2, commitRows, errorAt, floatsOf, keepsFloats, metric, normAt, offsetAt, padded, recordOf, rowCount, scaleAt,
 } from './rows';
+import { writeSigns } from './signs';
 
 /** Vectors longer than this are refused: their squares must stay inside float32. */
 const LONGEST: f32 = 1e18;
@@ -209,9 +210,24 @@ export function appendRows(count: u32): i32 {
     length += <f64>own;
   }
   totalLength += length;
-  if (metric == IP) fillNew(first, first + count);
-  commitRows(first + count);
+  complete(first, count);
   return -1;
+}
+
+/** Makes rows of encoded records. */
+function complete(first: u32, count: u32): void {
+  if (metric == IP) fillNew(first, first + count);
+  writeSigns(first, first + count);
+  commitRows(first + count);
+}
+
+/** Makes rows of `count` records of an index of the same kind that were copied behind the last row. */
+export function adoptRows(count: u32): void {
+  const first = rowCount;
+  if (metric == IP) {
+    for (let row = first; row < first + count; row++) totalLength += <f64>load<f32>(normAt(recordOf(row)));
+  }
+  complete(first, count);
 }
 
 /** The bits are in their places already. */

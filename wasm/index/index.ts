@@ -6,7 +6,7 @@
 import {
   answerLinks, chooseNearest, keepAnchors, layBulk, linkAbove, makeNodes, nodesAt, orderNodes, proveNodes, takeSample, writeLists,
 } from './bulk';
-import { appendRows, layQuery, queryFloats, takeBack, takeQuery, trueDistance } from './encode';
+import { adoptRows, appendRows, layQuery, queryFloats, takeBack, takeQuery, trueDistance } from './encode';
 import {
   clearGraph, countLinks, entry, inserted, layGraph, linksIn, makeNode, reserveVisited, setEntry, setInserted, top,
 } from './graph';
@@ -19,11 +19,13 @@ import {
   commitRows, degree0, floatsOf, inLinksOf, L2, layRows, layStage, levelOf, linksOf, metric, padded, recordOf, recordStride, reserveBlocks, rowsPerBlock, twinOf,
 } from './rows';
 import { bestKeys, finishBest, layScan, scanAllowed, scanRows, startBest } from './scan';
+import { siftedRows, siftRows } from './sift';
+import { laySigns } from './signs';
 import { searchGraph } from './walk';
 
 export {
   clearGraph, countLinks, floatsOf, inLinksOf, insertRows, levelOf, limitMemory, linksIn, linksOf, makeNode, rowsPerBlock, scanRows, searchGraph,
-  setEntry, setInserted, startBest, takeBack, takeQuery, twinOf, usedBytes, appendRows,
+  setEntry, setInserted, startBest, takeBack, takeQuery, twinOf, usedBytes, adoptRows, appendRows, siftedRows, siftRows,
   // Bulk build
   answerLinks, assignNodes, chooseNearest, commitRows, joinLeaf, keepAnchors, layBulk, layLeaders, layLeaf, leadersAt,
   leavesAt, linkAbove, makeNodes, membersAt, nodesAt, openLeaf, orderNodes, packLeaders, recordOf, recordStride, sortLeaves,
@@ -33,12 +35,12 @@ export {
 /** Hits for which there is always memory. */
 const FEW: i32 = 1024;
 
-/** Sets up an index; false when memory is exhausted. `links` is M, or 0 for no graph; `floats`: keep them. */
+/** Sets up an index; false when memory is exhausted. `links` is M, or 0 for no graph; `floats`, `signs`: keep them. */
 export function setUp(
-  dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32, floats: bool,
+  dimension: i32, metricCode: i32, links: i32, efConstruction: i32, seed: u32, floats: bool, signs: bool,
 ): bool {
-  layRows(dimension, metricCode, 2 * links, floats);
-  if (!layStage() || !layQuery() || !layScan() || !startBest(FEW)) return false;
+  layRows(dimension, metricCode, 2 * links, floats, signs);
+  if (!layStage() || !layQuery() || !laySigns() || !layScan() || !startBest(FEW)) return false;
   return links == 0 || (layGraph(links) && layInsertion(efConstruction, seed));
 }
 

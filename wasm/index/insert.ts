@@ -19,7 +19,7 @@ import { distanceOf, keyAt, keyOf, setKey, sortKeys } from './heap';
 import { allocate } from './memory';
 import { degree0, inLinksOf, IP, levelOf, metric, offsetAt, padded, recordOf, rowCount } from './rows';
 import { layProof, loseLink, proveWithLosers } from './prove';
-import { descend, entryKey, found, reserveWalk, walk } from './walk';
+import { found, reserveWalk, startOf, walk } from './walk';
 
 /** Layers above 0, at most. */
 const HIGHEST: i32 = 15;
@@ -158,8 +158,7 @@ function findTwin(row: u32, count: i32): u32 {
 /** Chooses the links of a new node from its top layer down to `lowest`; its twin, if one is met, or NONE. */
 function chooseLinks(row: u32, level: i32, lowest: i32): u32 {
   queryByRow(row, rowCodes);
-  let key = entryKey(rowCodes);
-  for (let layer = top; layer > level; layer--) key = descend(rowCodes, key, layer);
+  let key = startOf(rowCodes, level);
   for (let layer = min(level, top); layer >= lowest; layer--) {
     queryByRow(row, rowCodes);
     startVisit();

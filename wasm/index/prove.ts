@@ -7,11 +7,11 @@
  * are searched for anew.
  */
 import { queryByRow } from './encode';
-import { countIn, countOut, isVisited, startVisit, top } from './graph';
+import { countIn, countOut, isVisited, startVisit } from './graph';
 import { keyAt } from './heap';
 import { allocate } from './memory';
 import { degree0, inLinksOf, linksOf, padded } from './rows';
-import { descend, entryKey, found, reserveWalk, walkTo } from './walk';
+import { found, reserveWalk, startOf, walkTo } from './walk';
 
 /** Nodes that the search keeps: fewer than the 100 that every row is to be found with. */
 const BREADTH: i32 = 64;
@@ -72,8 +72,7 @@ function proveNode(row: u32): void {
 /** 0 when the row is met; otherwise how many nodes were found instead, the nearest first. */
 function search(row: u32): i32 {
   queryByRow(row, codes);
-  let key = entryKey(codes);
-  for (let layer = top; layer > 0; layer--) key = descend(codes, key, layer);
+  const key = startOf(codes, 0);
   startVisit();
   const count = walkTo(codes, key, BREADTH, row);
   return isVisited(row) ? 0 : count;

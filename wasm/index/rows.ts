@@ -4,6 +4,7 @@
  *
  *     records   codes (int8, padded), then scale, offset, error, norm (float32)   one row after the other
  *     floats    the vector as it was given (float32, padded with zeros); absent where only codes are kept
+ *     signs     the sign bits of the codes, sixteen rows together; absent without a graph, and for HAMMING
  *     links     layer 0 of the graph: a count and up to `degree0` row numbers
  *     upper     first slot of the row's upper layers
  *     twin      next row of the same codes, plus one; 0 ends the chain
@@ -36,6 +37,8 @@ export let padded: usize = 0;
 export let degree0: i32 = 0;
 /** Whether the floats of rows are kept; without them rows are known by their codes alone. */
 export let keepsFloats: bool = true;
+/** Bytes of the signs of a row; 0 where they are not kept. */
+export let signBytes: usize = 0;
 export let rowCount: u32 = 0;
 
 let stage: usize = 0;
@@ -44,6 +47,7 @@ let mask: u32 = 0;
 let recordBytes: usize = 0;
 let linkBytes: usize = 0;
 let floatsAt: usize = 0;
+let signsAt: usize = 0;
 let linksAt: usize = 0;
 let upperAt: usize = 0;
 let twinAt: usize = 0;
@@ -56,7 +60,7 @@ let tableCapacity: u32 = 0;
 let blockCount: u32 = 0;
 
 /** Sets the layout; called once. */
-export function layRows(dimension: i32, metricCode: i32, links: i32, floats: bool): void {
+export function layRows(dimension: i32, metricCode: i32, links: i32, floats: bool, signs: bool): void {
   metric = metricCode;
   keepsFloats = floats;
   padded = <usize>(((metric == HAMMING ? dimension >> 3 : dimension) + 15) & ~15);
@@ -68,7 +72,9 @@ export function layRows(dimension: i32, metricCode: i32, links: i32, floats: boo
   recordBytes = padded + META;
   linkBytes = links > 0 ? <usize>(links + 1) << 2 : 0;
   floatsAt = recordBytes * rows;
-  linksAt = floatsAt + (floats ? padded * 4 * rows : 0);
+  signBytes = signs && metric != HAMMING ? padded >> 3 : 0;
+  signsAt = floatsAt + (floats ? padded * 4 * rows : 0);
+  linksAt = signsAt + signBytes * rows;
   upperAt = linksAt + linkBytes * rows;
   const perNode: usize = links > 0 ? 4 * rows : 0;
   twinAt = upperAt + perNode;
@@ -138,6 +144,13 @@ export function layStage(): bool {
 export function floatsOf(row: u32): usize {
   if (!keepsFloats) return stage + ((<usize>(row - rowCount) * padded) << 2);
   return blockOf(row) + floatsAt + ((<usize>(row & mask) * padded) << 2);
+}
+
+/** Address of the signs of a group of sixteen rows that begins with `row`; see `signs.ts`. */
+// @ts-ignore: decorator
+@inline
+export function signsOf(row: u32): usize {
+  return blockOf(row) + signsAt + <usize>(row & mask) * signBytes;
 }
 
 /** Address of a row's links in layer 0: their number, then row numbers. */

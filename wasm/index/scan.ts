@@ -167,7 +167,7 @@ export function scanRows(from: u32, to: u32): void {
 }
 
 /** Offers four rows by number. */
-function scanFour(row0: u32, row1: u32, row2: u32, row3: u32, count: i32): void {
+export function scanFour(row0: u32, row1: u32, row2: u32, row3: u32, count: i32): void {
   const lower = lowerBounds(recordOf(row0), recordOf(row1), recordOf(row2), recordOf(row3));
   if (v128.any_true(f32x4.lt(lower, f32x4.splat(worst)))) {
     offerFew(lower, row0, row1, row2, row3, count);

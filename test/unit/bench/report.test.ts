@@ -18,6 +18,7 @@ const MEASURES: AllMeasures = {
     ef: 120,
     search: times(0.2, 0.9902),
     by_default: times(0.3, 0.9987),
+    by_signs: times(0.25, 0.999),
     exact: times(0.4, 1),
     bytes_a_row: 2400.4,
     one_by_one: { build_ms: 4000, recall_at_ef: [{ ef: 128, recall: 0.992 }], ef: 110 },

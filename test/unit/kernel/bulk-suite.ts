@@ -78,20 +78,37 @@ export function describeBulk(): void {
       });
     }
 
-    it('L2: finds rows whose lengths differ tenfold', async () => {
-      const shape = {
-        rows: 4000,
-        dimension: 32,
-        clusters: 40,
-        spread: 0.4,
-        seed: 41,
-        lengths: 0.8,
-      };
-      const { vectors, queries } = split(shape, 100);
-      const index = await built(vectors, SHAPE);
-      expect(recall(index, 'L2', queries, { ef: 128, walk: true })).toBeGreaterThanOrEqual(0.985);
-      expect(unreachable(index, 'L2', 100)).toBe(0);
-    });
+    for (const metric of ['IP', 'COSINE'] as const) {
+      it(`${metric}: finds the right one of a dozen clumps that are about as far from each other`, async () => {
+        const shape = { rows: 4000, dimension: 512, clusters: 12, spread: 0.5 };
+        for (const seed of [7, 8]) {
+          const { vectors, queries } = split({ ...shape, seed }, 40);
+          const index = await built(vectors, { dimension: 512, metric, M: 16 });
+          const walked = { walk: true, ef: 128 };
+          expect(recall(index, metric, queries, walked)).toBeGreaterThanOrEqual(0.985);
+          index.close();
+        }
+      });
+    }
+
+    for (const seed of [41, 42, 43]) {
+      it(`L2: finds rows whose lengths differ by far, all at once and one by one, ${seed}`, async () => {
+        // Most rows are short, and all of them as far from a long one as that is long.
+        const shape = { rows: 6000, dimension: 32, clusters: 40, spread: 0.2, seed, lengths: 1.1 };
+        const { vectors, queries } = split(shape, 200);
+        const atOnce = await built(vectors, SHAPE);
+        const oneByOne = await unbuilt(vectors.slice(0, 1500 * 32));
+        for (let row = 1500; row < 6000; row += 500) {
+          while (!oneByOne.build(50, now));
+          oneByOne.append(vectors.slice(row * 32, (row + 500) * 32));
+        }
+        while (!oneByOne.build(50, now));
+        for (const index of [atOnce, oneByOne]) {
+          expect(recall(index, 'L2', queries, { ef: 64, walk: true })).toBeGreaterThanOrEqual(0.99);
+          expect(unreachable(index, 'L2', 100)).toBe(0);
+        }
+      });
+    }
 
     it('gives the same graph however it is sliced, and again after it was thrown away', async () => {
       const vectors = clustered({ rows: 2500, dimension: 32, clusters: 9, spread: 0.5, seed: 3 });

@@ -41,12 +41,19 @@ export function recall(
   return found / wanted;
 }
 
-/** Rows whose own vector does not lead to anything as good as themselves. */
-export function unreachable(index: VectorIndex, metric: MetricType, ef: number, every = 1): number {
+/** Rows whose own vector does not lead to anything as good as themselves; of those that a filter allows. */
+export function unreachable(
+  index: VectorIndex,
+  metric: MetricType,
+  ef: number,
+  every = 1,
+  live: Pick<VectorSearchOptions, 'allowed' | 'allowedCount'> = {},
+): number {
   let lost = 0;
   for (let row = 0; row < index.count; row += every) {
+    if (live.allowed && !((live.allowed[row >>> 5]! >>> (row & 31)) & 1)) continue;
     const own = index.vector(row);
-    const hit = index.search(own, { limit: 1, ef, walk: true }).scores[0]!;
+    const hit = index.search(own, { ...live, limit: 1, ef, walk: true }).scores[0]!;
     const self = index.score(own, Uint32Array.of(row))[0]!;
     const slack = 1e-5 * Math.max(1, Math.abs(self));
     if (metric === 'L2' ? hit > self + slack : hit < self - slack) lost++;

@@ -17,9 +17,11 @@ export interface IndexKernel {
     efConstruction: number,
     seed: number,
     floats: number,
+    signs: number,
   ): number;
   reserveRows(rows: number): number;
   appendRows(count: number): number;
+  adoptRows(count: number): void;
   takeBack(rows: number): void;
   rowsPerBlock(): number;
   paddedDimension(): number;
@@ -31,6 +33,8 @@ export interface IndexKernel {
   scanRows(from: number, to: number): void;
   scanBitmap(from: number, to: number): void;
   searchGraph(breadth: number, bitmap: number): number;
+  siftedRows(): number;
+  siftRows(rows: number, keep: number, bitmap: number): number;
   finish(): number;
   bestAt(): number;
   scoreRow(row: number): number;

@@ -46,6 +46,8 @@ export interface VectorSearchOptions {
   readonly exact?: boolean;
   /** Walk the graph, as far as there is one, even where comparing is cheaper. Default false; for measurements. */
   readonly walk?: boolean;
+  /** Sift by sign bits, where there are some, even where another way is cheaper. Default false; for measurements. */
+  readonly sift?: boolean;
 }
 
 export type CheckedIndexOptions = Required<VectorIndexOptions>;
@@ -63,7 +65,7 @@ const INDEX_OPTIONS = new Set([
   'codesOnly',
   'maxBytes',
 ]);
-const SEARCH_OPTIONS = new Set(['limit', 'ef', 'allowed', 'allowedCount', 'exact', 'walk']);
+const SEARCH_OPTIONS = new Set(['limit', 'ef', 'allowed', 'allowedCount', 'exact', 'walk', 'sift']);
 
 /** An integer between bounds, or `invalid_option`. */
 export function integer(name: string, value: unknown, least: number, most: number): number {
@@ -135,11 +137,15 @@ export function checkSearchOptions(options: VectorSearchOptions, rows: number): 
   integer('limit', options.limit, 1, 2 ** 31);
   if (options.ef !== undefined) integer('ef', options.ef, 1, 65_536);
   if (options.allowedCount !== undefined) integer('allowedCount', options.allowedCount, 0, rows);
-  const words = options.allowed?.length;
-  if (words !== undefined && words < Math.ceil(rows / 32)) {
-    throw new WhorlError(
-      'invalid_option',
-      `allowed has ${words} words, but ${rows} rows need ${Math.ceil(rows / 32)}. Nothing was searched.`,
-    );
-  }
+  if (options.allowed !== undefined) checkBitmap('allowed', options.allowed, rows);
+}
+
+/** Refuses a bitmap that does not cover the rows. */
+export function checkBitmap(name: string, bitmap: Uint32Array, rows: number): void {
+  const words = Math.ceil(rows / 32);
+  if (bitmap.length >= words) return;
+  throw new WhorlError(
+    'invalid_option',
+    `${name} has ${bitmap.length} words, but ${rows} rows need ${words}. Nothing was done.`,
+  );
 }

@@ -6,36 +6,35 @@
 import { isWhorlError, milvusError, WhorlError } from '../../../src/shared/errors.ts';
 import { bulkSettings, paysInBulk } from './bulk.ts';
 import { bulkGraph } from './bulk-graph.ts';
+import { copyRows } from './compact.ts';
 import { readGraph, writeGraph } from './graph-io.ts';
 import { type IndexKernel, type KernelMaker, kernelMaker } from './kernel.ts';
 import {
   type CheckedIndexOptions,
+  checkBitmap,
   checkIndexOptions,
   checkSearchOptions,
   type VectorIndexOptions,
   type VectorSearchOptions,
   type Vectors,
 } from './options.ts';
-import { defaultEf, planSearch, type SearchPlan } from './plan.ts';
+import { defaultEf, planSearch, type SearchPlan, siftBreadth } from './plan.ts';
+import { checkKind, recallOf, runPlan, setQuery, TRIED, vectorOf, widthOf } from './run.ts';
+import { keepsSigns, METRICS, setUp } from './shape.ts';
 import { type GraphShape, parseGraph } from './snapshot.ts';
 import {
-  bitsOf,
   bitsSet,
-  decodeVector,
   notFinite,
   outOfMemory,
   putBitmap,
-  takeHits,
   takeVectors,
   type VectorHits,
 } from './transfer.ts';
-import { GraphTrial } from './trial.ts';
+import { GRAPH_BAR, SIGNS_BAR, Trial } from './trial.ts';
 
 export type { VectorIndexOptions, VectorSearchOptions, Vectors } from './options.ts';
 export type { VectorHits } from './transfer.ts';
 
-/** Codes of `wasm/index/rows.ts`. */
-const METRICS = { IP: 0, COSINE: 1, L2: 2, HAMMING: 3 } as const;
 /** Rows inserted between two looks at the clock: about a millisecond. */
 const ROWS_PER_LOOK = 4;
 const MOST_ROWS = 2 ** 31;
@@ -45,7 +44,10 @@ export class VectorIndex {
   readonly #shape: GraphShape;
   #kernel: IndexKernel | null;
   #count = 0;
-  readonly #trial = new GraphTrial();
+  /** Of the graph, and of the signs of rows; see `trial.ts`. */
+  readonly #trial = new Trial(GRAPH_BAR);
+  readonly #signTrial = new Trial(SIGNS_BAR);
+  readonly #signs: boolean;
   #restored = false;
   readonly #makeKernel: KernelMaker;
   /** A graph of all rows that is being made, or null. */
@@ -58,6 +60,7 @@ export class VectorIndex {
     this.#makeKernel = makeKernel;
     this.#shape = { dimension: options.dimension, metric: METRICS[options.metric], M: options.M };
     this.#kernel = kernel;
+    this.#signs = keepsSigns(options);
   }
 
   /**
@@ -68,8 +71,9 @@ export class VectorIndex {
     const checked = checkIndexOptions(options);
     const makeKernel = await kernelMaker();
     const kernel = makeKernel();
-    if (!setUp(kernel, checked, !checked.codesOnly))
+    if (!setUp(kernel, checked, !checked.codesOnly, keepsSigns(checked))) {
       throw outOfMemory(kernel, 'the index was not created');
+    }
     return new VectorIndex(checked, kernel, makeKernel);
   }
 
@@ -87,15 +91,21 @@ export class VectorIndex {
   get settled(): boolean {
     const { indexType, exactBelow } = this.#options;
     if (indexType === 'FLAT') return true;
-    return (
-      this.inserted === this.#count &&
-      (this.#count <= exactBelow || !this.#trial.isDue(this.#count))
-    );
+    return this.inserted === this.#count && (this.#count <= exactBelow || !this.#isTrialDue);
+  }
+
+  get #isTrialDue(): boolean {
+    return this.#trial.isDue(this.#count) || (this.#signs && this.#signTrial.isDue(this.#count));
   }
 
   /** Whether searches use the graph where it is cheaper; until it has proved itself they are exact. */
   get trusted(): boolean {
     return this.#trial.trusted;
+  }
+
+  /** Whether searches sift by sign bits where that is cheaper: where it has proved itself, too. */
+  get sifts(): boolean {
+    return this.#signs && this.#signTrial.trusted;
   }
 
   /** Bytes of WASM memory in use. */
@@ -110,8 +120,8 @@ export class VectorIndex {
    */
   append(vectors: Vectors): number {
     const { dimension, codesOnly } = this.#options;
-    this.#checkKind(vectors);
-    const rows = vectors.length / this.#width;
+    checkKind(this.#options, vectors);
+    const rows = vectors.length / widthOf(this.#options);
     if (!Number.isInteger(rows)) {
       throw milvusError(
         1100,
@@ -129,22 +139,6 @@ export class VectorIndex {
       this.#count = first + rows;
       return first;
     });
-  }
-
-  /** Numbers a vector has: coordinates, or bytes of bits. */
-  get #width(): number {
-    const { dimension, metric } = this.#options;
-    return metric === 'HAMMING' ? dimension / 8 : dimension;
-  }
-
-  /** Refuses bits where floats belong, and the reverse. */
-  #checkKind(vectors: Vectors): void {
-    const isBits = this.#options.metric === 'HAMMING';
-    if (vectors instanceof (isBits ? Uint8Array : Float32Array)) return;
-    throw new WhorlError(
-      'invalid_option',
-      `Vectors of metric ${this.#options.metric} are a ${isBits ? 'Uint8Array' : 'Float32Array'}. Nothing was changed.`,
-    );
   }
 
   /**
@@ -185,7 +179,7 @@ export class VectorIndex {
   #makeAside(): IndexKernel | null {
     try {
       const aside = this.#makeKernel();
-      return setUp(aside, this.#options, false) ? aside : null;
+      return setUp(aside, this.#options, false, false) ? aside : null;
     } catch (error) {
       if (isWhorlError(error) && error.code === 'out_of_memory') return null;
       throw error;
@@ -218,20 +212,35 @@ export class VectorIndex {
     return pending === 0;
   }
 
-  /** Tries the graph where that is due and searches could use it. True when nothing is left to try. */
+  /** Tries the graph, then the signs, where that is due and searches could use them. True when nothing is left to try. */
   #try(kernel: IndexKernel, end: number, now: () => number): boolean {
-    const rows = this.#count;
-    if (rows <= this.#options.exactBelow) return true;
-    while (this.#trial.isDue(rows)) {
-      this.#trial.step(rows, (row) => this.#recallOf(kernel, row));
-      if (this.#trial.isDue(rows) && now() >= end) return false;
+    if (this.#count <= this.#options.exactBelow) return true;
+    const walk = { kind: 'graph', breadth: defaultEf(this.#count) } as const;
+    if (!this.#tryOne(kernel, this.#trial, walk, end, now)) return false;
+    if (this.#restored && !this.#trial.trusted) {
+      // A saved graph that finds too little is worth nothing; a built one may find more as it grows.
+      this.#restored = false;
+      this.#trial.restart();
+      kernel.clearGraph();
+      return false;
     }
-    if (this.#trial.trusted || !this.#restored) return true;
-    // A saved graph that finds too little is worth nothing; a built one may find more as it grows.
-    this.#restored = false;
-    this.#trial.restart();
-    kernel.clearGraph();
-    return false;
+    const sift = { kind: 'signs', keep: siftBreadth(TRIED, this.#count) } as const;
+    return !this.#signs || this.#tryOne(kernel, this.#signTrial, sift, end, now);
+  }
+
+  #tryOne(
+    kernel: IndexKernel,
+    trial: Trial,
+    plan: SearchPlan,
+    end: number,
+    now: () => number,
+  ): boolean {
+    const rows = this.#count;
+    while (trial.isDue(rows)) {
+      trial.step(rows, (row) => recallOf(kernel, this.#options, rows, row, plan));
+      if (trial.isDue(rows) && now() >= end) return false;
+    }
+    return true;
   }
 
   /**
@@ -241,7 +250,7 @@ export class VectorIndex {
   search(query: Vectors, options: VectorSearchOptions): VectorHits {
     checkSearchOptions(options, this.#count);
     return this.#use((kernel) => {
-      this.#setQuery(kernel, query);
+      setQuery(kernel, this.#options, query);
       const allowed = options.allowed;
       const matching = allowed
         ? (options.allowedCount ?? bitsSet(allowed, this.#count))
@@ -249,9 +258,11 @@ export class VectorIndex {
       const limit = Math.min(options.limit, matching);
       if (limit === 0) return { rows: new Uint32Array(0), scores: new Float32Array(0) };
       const bitmap = allowed ? putBitmap(kernel, allowed, this.#count) : 0;
-      const hits = this.#run(kernel, this.#plan(kernel, options, limit, matching), limit, bitmap);
+      const plan = this.#plan(kernel, options, limit, matching);
+      const hits = runPlan(kernel, plan, this.#count, limit, bitmap);
+      if (hits.rows.length === limit) return hits;
       // A walk can end on an island with fewer rows than there are; a scan cannot.
-      return hits.rows.length < limit ? this.#run(kernel, { kind: 'exact' }, limit, bitmap) : hits;
+      return runPlan(kernel, { kind: 'exact' }, this.#count, limit, bitmap);
     });
   }
 
@@ -261,7 +272,7 @@ export class VectorIndex {
    */
   score(query: Vectors, rows: Uint32Array): Float32Array {
     return this.#use((kernel) => {
-      this.#setQuery(kernel, query);
+      setQuery(kernel, this.#options, query);
       return Float32Array.from(rows, (row) => kernel.scoreRow(this.#existing(row)));
     });
   }
@@ -272,13 +283,7 @@ export class VectorIndex {
    * @throws `invalid_option` for a row that does not exist
    */
   vector(row: number): Float32Array {
-    const { codesOnly, dimension, metric } = this.#options;
-    return this.#use((kernel) => {
-      const existing = this.#existing(row);
-      if (codesOnly) return decodeVector(kernel, existing, dimension, metric);
-      const at = kernel.floatsOf(existing) >>> 0;
-      return new Float32Array(kernel.memory.buffer, at, dimension).slice();
-    });
+    return this.#use((kernel) => vectorOf(kernel, this.#options, this.#existing(row)));
   }
 
   /** The graph without the vectors; an index of the same rows takes it by {@link restore}. */
@@ -303,31 +308,39 @@ export class VectorIndex {
     });
   }
 
+  /**
+   * Drops every row whose bit is not set (as in `allowed` of a search) and gives their memory back. Rows
+   * that are kept are numbered anew, in their order, from 0; scores stay what they were. The graph is
+   * made anew by {@link build}; searches are exact until then. Takes about a millisecond a thousand rows,
+   * and memory for both while it lasts.
+   * @throws `invalid_option` where bits are missing; `out_of_memory`, and then nothing was changed
+   */
+  compact(keep: Uint32Array): void {
+    checkBitmap('keep', keep, this.#count);
+    this.#use((kernel) => {
+      const count = bitsSet(keep, this.#count);
+      const fresh = this.#makeKernel();
+      const { codesOnly } = this.#options;
+      try {
+        if (!setUp(fresh, this.#options, !codesOnly, this.#signs)) throw new RangeError();
+        copyRows(kernel, fresh, this.#count, keep, count, !codesOnly);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        throw outOfMemory(kernel, `all ${this.#count} rows are kept, also those to be dropped`);
+      }
+      this.#kernel = fresh;
+      this.#count = count;
+      this.#bulk = null;
+      this.#restored = false;
+      this.#trial.restart();
+      this.#signTrial.restart();
+    });
+  }
+
   /** Lets go of the memory. Later calls throw `closed`. */
   close(): void {
     this.#kernel = null;
     this.#bulk = null;
-  }
-
-  /** Share of the ten best for a row's own vector that a walk finds; equal scores count as found. */
-  #recallOf(kernel: IndexKernel, row: number): number {
-    const { metric, dimension } = this.#options;
-    this.#setQuery(
-      kernel,
-      metric === 'HAMMING' ? bitsOf(kernel, row, dimension) : this.vector(row),
-    );
-    const limit = Math.min(10, this.#count);
-    const truth = this.#run(kernel, { kind: 'exact' }, limit, 0).scores;
-    const found = this.#run(
-      kernel,
-      { kind: 'graph', breadth: defaultEf(this.#count) },
-      limit,
-      0,
-    ).scores;
-    const worst = truth.at(-1) as number;
-    const isGood = (score: number) =>
-      metric === 'L2' || metric === 'HAMMING' ? score <= worst : score >= worst;
-    return found.filter(isGood).length / truth.length;
   }
 
   #plan(
@@ -340,39 +353,15 @@ export class VectorIndex {
       rows: this.#count,
       inserted: kernel.insertedRows() >>> 0,
       trusted: this.#trial.trusted,
+      sifts: this.sifts,
       allowed,
       limit,
       ef: options.ef ?? defaultEf(this.#count),
       exactBelow: this.#options.exactBelow,
       exact: options.exact ?? false,
       walk: options.walk ?? false,
+      sift: this.#signs && (options.sift ?? false),
     });
-  }
-
-  #run(kernel: IndexKernel, plan: SearchPlan, limit: number, bitmap: number): VectorHits {
-    if (!kernel.startBest(limit)) throw outOfMemory(kernel, 'all rows are kept');
-    let from = 0;
-    // A walk wider than any before needs memory; without it the answer is exact instead.
-    if (plan.kind === 'graph' && kernel.searchGraph(plan.breadth, bitmap)) {
-      from = kernel.insertedRows() >>> 0;
-    }
-    if (bitmap === 0) kernel.scanRows(from, this.#count);
-    else kernel.scanBitmap(from, this.#count);
-    return takeHits(kernel);
-  }
-
-  #setQuery(kernel: IndexKernel, query: Vectors): void {
-    this.#checkKind(query);
-    const bytes = this.#width * query.BYTES_PER_ELEMENT;
-    if (query.byteLength !== bytes) {
-      throw milvusError(
-        1100,
-        `vector dimension mismatch, expected vector size(byte) ${bytes}, actual ${query.byteLength}: invalid parameter`,
-      );
-    }
-    const source = new Uint8Array(query.buffer, query.byteOffset, bytes);
-    new Uint8Array(kernel.memory.buffer, kernel.queryAt() >>> 0, bytes).set(source);
-    if (!kernel.takeQuery()) throw notFinite('the query vector', 'Nothing was searched');
   }
 
   #existing(row: number): number {
@@ -395,13 +384,4 @@ export class VectorIndex {
       );
     }
   }
-}
-
-/** Gives a kernel its shape; false when memory is exhausted. `floats`: whether it keeps them. */
-function setUp(kernel: IndexKernel, options: CheckedIndexOptions, floats: boolean): boolean {
-  const { dimension, metric, indexType, M, efConstruction, seed, maxBytes } = options;
-  kernel.limitMemory(maxBytes);
-  const links = indexType === 'HNSW' ? M : 0;
-  const shape = [dimension, METRICS[metric], links, efConstruction, seed] as const;
-  return kernel.setUp(...shape, floats ? 1 : 0) !== 0;
 }
