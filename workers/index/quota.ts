@@ -29,14 +29,15 @@ export interface QuotaOptions {
 type Kind = Change['kind'];
 
 /** Changes and calls that grow the storage. */
-const GROWING: ReadonlySet<string> = new Set(['create', 'insert', 'upsert', 'reembed']);
+const GROWING: ReadonlySet<string> = new Set(['create', 'insert', 'upsert', 'reembed', 'import']);
 const GROWING_CALLS: ReadonlySet<string> = new Set([
   'collections/create',
   'entities/insert',
   'entities/upsert',
+  'whorl/import',
 ]);
 /** Changes after which there is no more room than before. */
-const TAKING: ReadonlySet<string> = new Set(['create', 'insert', 'load', 'release']);
+const TAKING: ReadonlySet<string> = new Set(['create', 'insert', 'load', 'release', 'import']);
 
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 30_000;
