@@ -13,7 +13,7 @@ import { EmbedWorkers } from './embedder/embed-workers.ts';
 import { Embedding } from './embedder/embedding.ts';
 import { HostEmbedder } from './embedder/host-embedder.ts';
 import { poolSize } from './embedder/pool-size.ts';
-import { type CheckedOptions, checkOptions, type EngineOptions } from './engine-options.ts';
+import type { CheckedOptions } from './engine-options.ts';
 import { type EraseAllRequest, Erasing } from './erasing.ts';
 import type { EraseRequest, EraseResult } from './loop/erase.ts';
 import { createLoop } from './loop/loop.ts';
@@ -81,7 +81,7 @@ export class Engine extends EventTarget {
   #status: EngineStatus = IDLE;
   readonly #persistence = new Persistence(() => this.#update({}));
 
-  /** Use {@link createEngine}. */
+  /** Use `createEngine`. */
   constructor(options: CheckedOptions) {
     super();
     this.#options = options;
@@ -135,12 +135,12 @@ export class Engine extends EventTarget {
     return this.#status;
   }
 
-  /** Starts the embed worker without its model. Called by {@link createEngine}; harmless when called again. */
+  /** Starts the embed worker without its model. Called by `createEngine`; harmless when called again. */
   warm(): void {
     this.#embedding.warm();
   }
 
-  /** Opens the store. Called by {@link createEngine}; harmless when called again. */
+  /** Opens the store. Called by `createEngine`; harmless when called again. */
   async open(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const store = await this.#index.call('status', {}, options);
     this.#update({ store });
@@ -391,20 +391,4 @@ export class Engine extends EventTarget {
 
 function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
   return options.signal ? { signal: options.signal } : {};
-}
-
-/**
- * Starts the workers and opens the store; the model is downloaded when it is first needed, or by
- * `prepare()`. Throws `invalid_option`, `worker_start_failed`, or what opening the store says.
- */
-export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const engine = new Engine(checkOptions(options, document.baseURI));
-  engine.warm();
-  try {
-    await engine.open(options.signal ? { signal: options.signal } : {});
-    return engine;
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
 }

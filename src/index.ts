@@ -1,6 +1,7 @@
 /** The public surface: re-exports, nothing else. */
 
 export type { ExportOptions, ImportOptions } from './archive/options.ts';
+export { createEngine } from './create-engine.ts';
 export { type OnnxOptions, type OnnxSpec, onnx } from './embedder/onnx.ts';
 export {
   type FeatureExtractor,
@@ -10,7 +11,7 @@ export {
   type PipelineTensor,
 } from './embedder/transformers.ts';
 export type { Embedder, EmbedderCall, EmbedderVectors } from './embedder/types.ts';
-export { createEngine, type Engine } from './engine.ts';
+export type { Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
 export type { EraseAllRequest } from './erasing.ts';
 export type { EraseRequest, EraseResult } from './loop/erase.ts';

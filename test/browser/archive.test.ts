@@ -1,7 +1,8 @@
 /** Export and import as a page has them: the engine, its index worker, and an archive worker for each call. */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
+import { createEngine } from '../../src/create-engine.ts';
+import type { Engine } from '../../src/engine.ts';
 import type { EngineOptions } from '../../src/engine-options.ts';
 import { archiveWorkerUrl } from '../../src/places.ts';
 import { isWhorlError, type WhorlError } from '../../src/shared/errors.ts';

@@ -1,6 +1,7 @@
 /** The engine with its real workers and the real model: the pool, deaths, the cache, and embedders of the page. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
+import { createEngine } from '../../src/create-engine.ts';
+import type { Engine } from '../../src/engine.ts';
 import type { EngineOptions } from '../../src/engine-options.ts';
 import { embedWorkerUrl } from '../../src/places.ts';
 import { embedWords } from '../fakes/word-embedder.ts';

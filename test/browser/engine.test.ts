@@ -1,6 +1,7 @@
 /** What the engine does when its workers die, fail to start, or lose sight of each other. The workers are doubles on ports. */
 import { afterEach, describe, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
+import { createEngine } from '../../src/create-engine.ts';
+import type { Engine } from '../../src/engine.ts';
 import { extractive } from '../../src/loop/generate/extractive.ts';
 import { WhorlError } from '../../src/shared/errors.ts';
 import { type Handlers, serve } from '../../src/shared/link.ts';

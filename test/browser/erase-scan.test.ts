@@ -1,6 +1,7 @@
 /** What is erased is gone: a scanner that finds a record everywhere before finds it nowhere afterwards. */
 import { afterEach, expect, test } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
+import { createEngine } from '../../src/create-engine.ts';
+import type { Engine } from '../../src/engine.ts';
 import { extractive } from '../../src/loop/generate/extractive.ts';
 import { textCollection } from '../../src/milvus/text-collection.ts';
 import { embedWords } from '../fakes/word-embedder.ts';

@@ -4,7 +4,8 @@
  * what was acknowledged is there.
  */
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createEngine, type Engine } from '../../src/engine.ts';
+import { createEngine } from '../../src/create-engine.ts';
+import type { Engine } from '../../src/engine.ts';
 import type { EngineOptions } from '../../src/engine-options.ts';
 import { embedWorkerUrl, indexWorkerUrl } from '../../src/places.ts';
 import type { WhorlError } from '../../src/shared/errors.ts';
