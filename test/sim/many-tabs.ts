@@ -189,6 +189,11 @@ export class ManyTabs {
       }),
     );
     const ended = outcomes.map((outcome, i) => this.#ended(outcome, orders[i]?.write as Write));
+    // A tab that is behind may stand between two writes that were made at once.
+    const between = orders.map(({ write }): Ended => ({ write, may: 'either' }));
+    for (const model of this.#models.flatMap((each) => possible(each, between))) {
+      this.#history.add(printed(model));
+    }
     this.#models = distinct(this.#models.flatMap((model) => possible(model, ended)));
     for (const model of this.#models) this.#history.add(printed(model));
   }
