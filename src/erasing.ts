@@ -2,6 +2,7 @@
  * Erasing, seen from the page: rows go by ordinary deletes, which whoever leads makes, and at the end the
  * index worker of the leading tab scrubs what is left of them in the storage and its mirror.
  */
+import type { EraseAllRequest } from './erase-all-request.ts';
 import { type EraseRequest, type EraseResult, erase } from './loop/erase.ts';
 import type { LoopStore } from './loop/types.ts';
 import { throwIfAborted, WhorlError } from './shared/errors.ts';
@@ -11,12 +12,6 @@ import type { CallOptions, IndexContract } from './shared/types.ts';
 
 /** Writing a mirror of some gigabytes anew gives no sign of life in between. */
 const SCRUB_MS = 600_000;
-
-export interface EraseAllRequest {
-  /** Name of the engine, so that nobody erases all by mistake. */
-  readonly confirm: string;
-  readonly signal?: AbortSignal;
-}
 
 export interface ErasingParts {
   /** Of the engine. */

@@ -13,7 +13,7 @@ export {
 export type { Embedder, EmbedderCall, EmbedderVectors } from './embedder/types.ts';
 export type { Engine } from './engine.ts';
 export type { EngineOptions } from './engine-options.ts';
-export type { EraseAllRequest } from './erasing.ts';
+export type { EraseAllRequest } from './erase-all-request.ts';
 export type { EraseRequest, EraseResult } from './loop/erase.ts';
 export { type ClaudeOptions, type ClaudeTimeouts, claude } from './loop/generate/claude.ts';
 export { extractive } from './loop/generate/extractive.ts';

@@ -165,6 +165,6 @@ describe('the app', () => {
     expect(said).toEqual([]);
     await page.reload();
     await untilReady();
-    await page.getByText(question).first().waitFor({ timeout: 30_000 });
+    await page.getByText(question).filter({ visible: true }).first().waitFor({ timeout: 30_000 });
   });
 });

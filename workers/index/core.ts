@@ -222,7 +222,10 @@ export class IndexCore {
 
   /** Answers here; a change is refused with `not_leader`, untouched, where this tab does not lead. */
   async #run(endpoint: string, body: unknown, call: MadeCall): Promise<MilvusEnvelope> {
-    if (this.#ledger.role === 'leader') this.#quota.admitCall(endpoint);
+    if (this.#ledger.role === 'leader') {
+      await this.#quota.askAgain(endpoint);
+      this.#quota.admitCall(endpoint);
+    }
     const before = this.#ledger.size;
     const envelope = await this.#answer(endpoint, body, this.#scope(call));
     this.#buildGraphs();

@@ -81,6 +81,17 @@ export class QuotaGate {
     return this.#usage;
   }
 
+  /**
+   * Before a call that would grow a full storage: whether there is room again is asked at once, so that
+   * who has made room need not wait for the next probe.
+   */
+  async askAgain(endpoint: string): Promise<void> {
+    const { probe } = this.#options;
+    if (!this.#full || probe === null || this.#probing || !GROWING_CALLS.has(endpoint)) return;
+    this.#stop();
+    await this.#probe(probe);
+  }
+
   /** Throws `storage_full` at once where a call would grow a full storage. */
   admitCall(endpoint: string): void {
     if (GROWING_CALLS.has(endpoint)) this.#refuse();

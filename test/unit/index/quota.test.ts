@@ -122,6 +122,25 @@ describe('while the storage is full', () => {
     expect(() => quota.admitCall('entities/insert')).not.toThrow();
   });
 
+  test('a call that would grow it asks first, so that whoever made room need not wait', async () => {
+    const quota = gate();
+    room = 0;
+    quota.failed(full(), change());
+    await settle();
+    const before = probes.length;
+    await quota.askAgain('entities/search');
+    expect(probes.length).toBe(before);
+    await quota.askAgain('entities/insert');
+    expect(probes.length).toBe(before + 1);
+    expect(() => quota.admitCall('entities/insert')).toThrow(/full/);
+    expect(timer.isSet).toBe(true);
+    room = 1e9;
+    await quota.askAgain('entities/insert');
+    expect(() => quota.admitCall('entities/insert')).not.toThrow();
+    expect(quota.full).toBe(false);
+    expect(timer.isSet).toBe(false);
+  });
+
   test('it asks again after a delete, and at the first pause when it is full another time', async () => {
     const quota = gate();
     room = 0;
