@@ -6,6 +6,7 @@
 import type { Precision } from '../../src/shared/types.ts';
 import { planBatches } from '../../workers/embed/batches.ts';
 import { type KernelVariant, MiniLmKernel } from '../../workers/embed/kernel/minilm-kernel.ts';
+import { chooseVariant, readKernelFacts } from '../../workers/embed/kernel/variant.ts';
 import { fileOf, type ModelManifest, parseManifest } from '../../workers/embed/manifest.ts';
 import { createTokenizer, type Tokenizer } from '../../workers/embed/tokenizer.ts';
 import { DIMENSION, type PathName, PLACES } from './settings.ts';
@@ -48,20 +49,32 @@ export async function fetchModel(): Promise<ModelBytes> {
 }
 
 export class KernelSide implements Side {
-  readonly name: PathName;
+  readonly name: PathName | 'kernel';
   readonly #kernel: MiniLmKernel;
   readonly #tokenizer: Tokenizer;
 
-  private constructor(name: PathName, kernel: MiniLmKernel, tokenizer: Tokenizer) {
+  private constructor(name: KernelSide['name'], kernel: MiniLmKernel, tokenizer: Tokenizer) {
     this.name = name;
     this.#kernel = kernel;
     this.#tokenizer = tokenizer;
   }
 
-  static async open(name: PathName, model: ModelBytes): Promise<KernelSide> {
+  /** The path that the engine would take here. */
+  static async openChosen(model: ModelBytes): Promise<KernelSide> {
+    const choice = chooseVariant(await readKernelFacts());
+    if ('refused' in choice) throw new Error(choice.refused);
+    const path = choice.variant === 'relaxed' ? 'relaxed' : 'plain';
+    return KernelSide.open(path, model, 'kernel');
+  }
+
+  static async open(
+    path: PathName,
+    model: ModelBytes,
+    name: KernelSide['name'] = path,
+  ): Promise<KernelSide> {
     const manifest = parseManifest(model.manifest);
     const { maxTokens } = manifest;
-    const kernel = await MiniLmKernel.open(manifest.architecture, { ...PATHS[name], maxTokens });
+    const kernel = await MiniLmKernel.open(manifest.architecture, { ...PATHS[path], maxTokens });
     loadAll(kernel, manifest, model.weights);
     return new KernelSide(name, kernel, createTokenizer(model.tokenizer, maxTokens));
   }

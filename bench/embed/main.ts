@@ -3,8 +3,8 @@
  * Chromium, in turns. Prints tables and, as the last line, JSON; a whole run writes
  * `bench/results/embed.json`.
  *
- * Q, D, S: one thread each. Ours through the public API of the built library: one embed worker, no cache of
- * vectors. onnxruntime-web with `numThreads` 1 on the page's thread, Hugging Face's tokenizer before it.
+ * Q, D, S: one thread each. Our kernel on the page's thread, as the peers; beside it the engine through the
+ * public API of the built library: one embed worker, no cache of vectors. onnxruntime-web with `numThreads` 1 on the page's thread, Hugging Face's tokenizer before it.
  * transformers.js with `numThreads` 1, its pipeline as documented. Peers get texts sorted by length, in padded
  * batches of the size that is quickest for each; every side is timed from texts to vectors.
  * B: our pool of two workers, transformers.js by its defaults, on a page that is not isolated.

@@ -96,7 +96,7 @@ async function contest(
   });
   // The tables come at the end; whoever stops a long run keeps this.
   const ratios = sides.slice(1).map((side) => `${side} ${ratioOf(found.times, side)}`);
-  console.log(`  times ours: ${ratios.join(', ')}`);
+  console.log(`  times ${sides[0]}: ${ratios.join(', ')}`);
   return found;
 }
 
@@ -107,7 +107,7 @@ function asked({ options }: Setting): WorkloadName[] {
 async function oneThread(setting: Setting): Promise<Pick<EmbedMeasures, 'compared' | 'peers'>> {
   const workloads = asked(setting);
   if (workloads.length === 0) return { compared: {}, peers: {} };
-  const sides: readonly SideName[] = ['ours', ...PEERS];
+  const sides: readonly SideName[] = ['kernel', 'ours', ...PEERS];
   return onPage(setting, 'isolated', sides, ONE, async (page) => {
     const peers = await peerLikeness(setting, page);
     const compared: Partial<Record<WorkloadName, Comparison>> = {};

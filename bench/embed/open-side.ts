@@ -13,6 +13,8 @@ export async function openSide(name: SideName, { workers, threads }: Opening): P
       console.info(`ours: ${side.why}`);
       return side;
     }
+    case 'kernel':
+      return KernelSide.openChosen(await fetchModel());
     case 'plain':
     case 'relaxed':
     case 'float32':

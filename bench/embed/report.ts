@@ -82,7 +82,9 @@ function ratiosOf({ compared, twoThreads }: EmbedMeasures): Record<string, numbe
   const ratios: Record<string, number> = {};
   for (const [workload, { times }] of Object.entries(compared)) {
     for (const peer of PEERS) {
-      if (times[peer]) ratios[`${workload}_vs_${peer}`] = ratioOf(times, peer);
+      if (!times[peer]) continue;
+      ratios[`${workload}_vs_${peer}`] = ratioOf(times, peer);
+      if (times.kernel) ratios[`${workload}_engine_vs_${peer}`] = ratioOf(times, peer, 'ours');
     }
   }
   if (twoThreads) {
@@ -91,9 +93,14 @@ function ratiosOf({ compared, twoThreads }: EmbedMeasures): Record<string, numbe
   return ratios;
 }
 
-/** Median time of a side over ours. */
-export function ratioOf(times: Times, side: SideName): number {
-  return rounded(median(times[side] ?? []) / median(times.ours ?? []), 2);
+/** What the others are compared with: our kernel where it runs on the page's thread as they do, else the engine. */
+function baseOf(times: Times): SideName {
+  return times.kernel ? 'kernel' : 'ours';
+}
+
+/** Median time of a side over that of `base`. */
+export function ratioOf(times: Times, side: SideName, base: SideName = baseOf(times)): number {
+  return rounded(median(times[side] ?? []) / median(times[base] ?? []), 2);
 }
 
 function startRatio(
@@ -155,8 +162,8 @@ function comparisonTable(name: WorkloadName | string, comparison: Comparison): s
     `${batches[side] ?? ''}`,
     `${median(each).toFixed(0)} ms`,
     `${((tokens / median(each)) * 1_000).toFixed(0)}`,
-    side === 'ours' ? '' : `${ratioOf(times, side)}`,
-    side === 'ours' ? '' : spreadOf(times, side),
+    side === baseOf(times) ? '' : `${ratioOf(times, side)}`,
+    side === baseOf(times) ? '' : spreadOf(times, side),
   ]);
   const head = [`${name}: ${texts} texts, ${tokens} tokens`, 'batch', 'median', 'tokens/s'];
   return aligned([[...head, 'ratio', 'by round'], ...rows]);
@@ -164,7 +171,8 @@ function comparisonTable(name: WorkloadName | string, comparison: Comparison): s
 
 /** Least and greatest ratio of one round. */
 function spreadOf(times: Times, side: SideName): string {
-  const ratios = (times[side] ?? []).map((ms, round) => ms / (times.ours?.[round] ?? Number.NaN));
+  const base = times[baseOf(times)];
+  const ratios = (times[side] ?? []).map((ms, round) => ms / (base?.[round] ?? Number.NaN));
   return `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`;
 }
 

@@ -6,8 +6,11 @@ export type WorkloadName = 'Q' | 'D' | 'S' | 'B';
 export type PeerName = 'ort_fp32' | 'ort_int8' | 'transformers_fp32' | 'transformers_q8';
 /** The paths of our kernel: builds and arithmetics. */
 export type PathName = 'plain' | 'relaxed' | 'float32' | 'float32_relaxed';
-/** `ours` is the engine, through its public API; a path is its kernel alone. */
-export type SideName = 'ours' | PathName | PeerName;
+/**
+ * `ours` is the engine, through its public API; `kernel` its kernel alone, on the page's thread as the peers, by
+ * the path that the engine chooses here; a path is the kernel by that path.
+ */
+export type SideName = 'ours' | 'kernel' | PathName | PeerName;
 
 export const PATHS: readonly PathName[] = ['plain', 'relaxed', 'float32', 'float32_relaxed'];
 
