@@ -165,6 +165,8 @@ describe('the app', () => {
     expect(said).toEqual([]);
     await page.reload();
     await untilReady();
-    await page.getByText(question).filter({ visible: true }).first().waitFor({ timeout: 30_000 });
+    // Its turn of the spiral, which is drawn from what is stored.
+    const turn = page.locator('svg title', { hasText: question }).first();
+    await turn.waitFor({ state: 'attached', timeout: 30_000 });
   });
 });
